@@ -1,0 +1,1 @@
+//! What kage knows of each agent program.

@@ -1,0 +1,68 @@
+//! One use of one secret.
+
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::name::{BackendName, Key};
+
+/// What was done with a secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    /// The value was read, to be shown, copied or compared.
+    Read,
+    /// A value was stored.
+    Write,
+    /// The secret was removed.
+    Delete,
+    /// The value was put into the environment of a program.
+    Inject,
+}
+
+/// Who acts: recorded with every event.
+#[derive(Clone, Debug)]
+pub struct Actor {
+    /// The program that gets the values, without its arguments; `None` when it is kage itself.
+    pub program: Option<String>,
+    /// The agent that kage was started by, if any.
+    pub agent: Option<String>,
+    /// The directory that secrets were resolved for.
+    pub place: Option<PathBuf>,
+}
+
+/// One line of the log.
+#[derive(Debug, Serialize)]
+pub struct Event<'a> {
+    time: Timestamp,
+    action: Action,
+    name: &'a str,
+    scope: String,
+    backend: &'static str,
+    place: Option<String>,
+    program: &'a str,
+    agent: Option<&'a str>,
+}
+
+impl<'a> Event<'a> {
+    /// Describes one use.
+    pub fn new(
+        time: Timestamp,
+        action: Action,
+        key: &'a Key,
+        backend: BackendName,
+        actor: &'a Actor,
+    ) -> Self {
+        Self {
+            time,
+            action,
+            name: key.name.as_str(),
+            scope: key.scope.to_string(),
+            backend: backend.as_str(),
+            place: actor.place.as_ref().map(|place| place.display().to_string()),
+            program: actor.program.as_deref().unwrap_or("kage"),
+            agent: actor.agent.as_deref(),
+        }
+    }
+}

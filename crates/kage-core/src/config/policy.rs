@@ -1,0 +1,351 @@
+//! The user's configuration, `config.toml`: see `docs/configuration.md`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use serde::{Deserialize, Deserializer, de};
+
+use crate::disk::{self, PathError};
+use crate::name::{BackendName, Label, SecretName};
+
+/// The longest configuration that is read, in bytes.
+const MAX_CONFIG_BYTES: usize = 1024 * 1024;
+
+/// What the user allows and prefers. Trusted: read only from the user's own file.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Policy {
+    /// Where secrets are kept and which are given out.
+    pub secrets: SecretsPolicy,
+    /// Named groups of repositories.
+    #[serde(deserialize_with = "labelled")]
+    pub namespaces: BTreeMap<Label, Namespace>,
+    /// The programs that are started with secrets.
+    pub agents: AgentsPolicy,
+    /// The encrypted file.
+    pub vault: VaultPolicy,
+    /// The record of uses.
+    pub audit: AuditPolicy,
+}
+
+/// The table `[secrets]`.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, default)]
+pub struct SecretsPolicy {
+    /// The backend of every scope that names no other.
+    pub backend: BackendName,
+    /// The region of AWS Secrets Manager.
+    pub region: Option<String>,
+    /// The address of an Azure Key Vault.
+    pub vault_url: Option<String>,
+    /// The limit for any one call to a backend.
+    #[serde(deserialize_with = "duration")]
+    pub timeout: Duration,
+    /// How long a keychain's own dialog may stay open.
+    #[serde(deserialize_with = "duration")]
+    pub prompt_timeout: Duration,
+    /// The only names that are given to a child; all when absent.
+    #[serde(deserialize_with = "some_names")]
+    pub inject: Option<BTreeSet<SecretName>>,
+    /// Names that are allowed although they change how programs behave.
+    #[serde(deserialize_with = "names")]
+    pub allow_names: BTreeSet<SecretName>,
+    /// Which namespace counts where several list a repository: the first of these.
+    #[serde(deserialize_with = "labels")]
+    pub namespace_order: Vec<Label>,
+}
+
+impl Default for SecretsPolicy {
+    fn default() -> Self {
+        Self {
+            backend: BackendName::Keyring,
+            region: None,
+            vault_url: None,
+            timeout: Duration::from_secs(10),
+            prompt_timeout: Duration::from_secs(120),
+            inject: None,
+            allow_names: BTreeSet::new(),
+            namespace_order: Vec::new(),
+        }
+    }
+}
+
+/// A table `[namespaces.NAME]`.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Namespace {
+    /// Folders and globs, as written: `~` is not expanded yet.
+    pub repos: Vec<String>,
+    /// Where this namespace's secrets are kept, if elsewhere.
+    pub backend: Option<BackendName>,
+    /// The subscriptions of its agents, in order.
+    #[serde(deserialize_with = "labels")]
+    pub subscriptions: Vec<Label>,
+}
+
+/// The table `[agents]`.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, default)]
+pub struct AgentsPolicy {
+    /// The program that is started where none is named.
+    pub command: String,
+    /// Whether what its tools print is masked.
+    pub redact: bool,
+}
+
+impl Default for AgentsPolicy {
+    fn default() -> Self {
+        Self { command: "claude".to_owned(), redact: true }
+    }
+}
+
+/// The table `[vault]`.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, default)]
+pub struct VaultPolicy {
+    /// The file, if not the default one; `~` is not expanded yet.
+    pub path: Option<String>,
+    /// A command whose output is the passphrase, and its arguments.
+    pub passphrase_command: Vec<String>,
+    /// A file of age identities that opens the vault; `~` is not expanded yet.
+    pub identity: Option<String>,
+    /// How long `vault unlock` keeps the key.
+    #[serde(deserialize_with = "duration")]
+    pub unlock_for: Duration,
+}
+
+impl Default for VaultPolicy {
+    fn default() -> Self {
+        Self {
+            path: None,
+            passphrase_command: Vec::new(),
+            identity: None,
+            unlock_for: Duration::from_secs(8 * 60 * 60),
+        }
+    }
+}
+
+/// The table `[audit]`.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, default)]
+pub struct AuditPolicy {
+    /// What to do when a use cannot be recorded.
+    pub on_failure: OnFailure,
+}
+
+/// What to do when a use cannot be recorded.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum OnFailure {
+    /// Give no value.
+    #[default]
+    Refuse,
+    /// Give it, and say so.
+    Warn,
+}
+
+impl Policy {
+    /// Reads the policy at `path`; the defaults when there is no file.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when it cannot be read or understood.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        match disk::read_text(path, MAX_CONFIG_BYTES) {
+            Ok(text) => Self::parse(&text, path),
+            Err(error) if error.is_absent() => Ok(Self::default()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Parses `text`; `path` is for messages.
+    ///
+    /// # Errors
+    /// [`ConfigError::Invalid`] with the line, and the nearest known key where one is unknown.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        let policy: Self =
+            toml::from_str(text).map_err(|error| ConfigError::of(path, text, &error))?;
+        match policy.first_unknown_order() {
+            Some(label) => Err(ConfigError::UnknownNamespace { path: path.to_owned(), label }),
+            None => Ok(policy),
+        }
+    }
+
+    fn first_unknown_order(&self) -> Option<Label> {
+        let order = &self.secrets.namespace_order;
+        order.iter().find(|label| !self.namespaces.contains_key(label)).cloned()
+    }
+
+    /// Returns the backend that keeps the secrets of a namespace.
+    pub fn backend_of(&self, namespace: &Label) -> BackendName {
+        self.namespaces
+            .get(namespace)
+            .and_then(|namespace| namespace.backend)
+            .unwrap_or(self.secrets.backend)
+    }
+}
+
+/// Why a configuration could not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file could not be read or written.
+    #[error(transparent)]
+    File(#[from] PathError),
+    /// It is not TOML, or a key or value is not known.
+    #[error("{} line {line}: {message}", path.display())]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong.
+        message: String,
+        /// The known key that was probably meant.
+        nearest: Option<String>,
+    },
+    /// `namespace_order` names a namespace that is not defined.
+    #[error("{}: `namespace_order` names the namespace `{label}`, which is not defined", path.display())]
+    UnknownNamespace {
+        /// The file.
+        path: PathBuf,
+        /// The name.
+        label: Label,
+    },
+}
+
+impl ConfigError {
+    /// Converts an error of the TOML parser. It names keys and types, never a whole line.
+    pub(super) fn of(path: &Path, text: &str, error: &toml::de::Error) -> Self {
+        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or("");
+        let message = error.message().lines().collect::<Vec<_>>().join(" ");
+        let nearest = nearest_key(&message);
+        Self::Invalid {
+            path: path.to_owned(),
+            line: before.matches('\n').count() + 1,
+            message,
+            nearest,
+        }
+    }
+}
+
+/// Reads serde's "unknown field `x`, expected one of `a`, `b`" and picks the nearest.
+fn nearest_key(message: &str) -> Option<String> {
+    let mut quoted = message.strip_prefix("unknown ")?.split('`').skip(1).step_by(2);
+    let unknown = quoted.next()?;
+    let rank = |known: &&str| (strsim::jaro_winkler(unknown, known) * 1000.0).round();
+    quoted
+        .filter(|known| rank(known) >= 700.0)
+        .max_by(|a, b| rank(a).total_cmp(&rank(b)))
+        .map(str::to_owned)
+}
+
+fn duration<'de, D: Deserializer<'de>>(input: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(input)?;
+    let parsed: SignedDuration = text.parse().map_err(|_| {
+        de::Error::custom(format!("`{text}` is not a time such as \"10s\", \"2m\" or \"1h\""))
+    })?;
+    match Duration::try_from(parsed) {
+        Ok(duration) if !duration.is_zero() => Ok(duration),
+        _ => Err(de::Error::custom("a time must be more than nothing")),
+    }
+}
+
+fn parsed<'de, T, D>(text: &str) -> Result<T, D::Error>
+where
+    T: std::str::FromStr<Err = crate::name::NameError>,
+    D: Deserializer<'de>,
+{
+    text.parse().map_err(|error| de::Error::custom(format!("`{text}`: {error}")))
+}
+
+fn names<'de, D: Deserializer<'de>>(input: D) -> Result<BTreeSet<SecretName>, D::Error> {
+    Vec::<String>::deserialize(input)?.iter().map(|text| parsed::<_, D>(text)).collect()
+}
+
+fn some_names<'de, D: Deserializer<'de>>(
+    input: D,
+) -> Result<Option<BTreeSet<SecretName>>, D::Error> {
+    names(input).map(Some)
+}
+
+fn labels<'de, D: Deserializer<'de>>(input: D) -> Result<Vec<Label>, D::Error> {
+    Vec::<String>::deserialize(input)?.iter().map(|text| parsed::<_, D>(text)).collect()
+}
+
+fn labelled<'de, D: Deserializer<'de>>(input: D) -> Result<BTreeMap<Label, Namespace>, D::Error> {
+    let raw = BTreeMap::<String, Namespace>::deserialize(input)?;
+    raw.into_iter().map(|(text, namespace)| Ok((parsed::<_, D>(&text)?, namespace))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Policy, ConfigError> {
+        Policy::parse(text, Path::new("config.toml"))
+    }
+
+    #[test]
+    fn the_example_of_the_documentation_is_understood() {
+        let policy = parse(
+            r#"
+            [secrets]
+            backend = "vault"
+            timeout = "2s"
+
+            [namespaces.production]
+            repos = ["~/code/payments", "~/work/*"]
+            backend = "aws"
+            subscriptions = ["work"]
+
+            [agents]
+            command = "claude"
+            redact = true
+            "#,
+        )
+        .unwrap();
+        assert_eq!(policy.secrets.backend, BackendName::Vault);
+        assert_eq!(policy.secrets.timeout, Duration::from_secs(2));
+        let production: Label = "production".parse().unwrap();
+        assert_eq!(policy.backend_of(&production), BackendName::Aws);
+        assert_eq!(policy.namespaces[&production].repos, ["~/code/payments", "~/work/*"]);
+    }
+
+    #[test]
+    fn an_empty_file_is_the_defaults() {
+        assert_eq!(parse("").unwrap(), Policy::default());
+    }
+
+    #[test]
+    fn an_unknown_key_is_an_error_with_its_line_and_the_nearest_key() {
+        for (text, at, meant) in [
+            ("[secrets]\nbackned = \"vault\"", 2, Some("backend")),
+            ("\n\n[secrts]\n", 3, Some("secrets")),
+            ("[secrets]\nbackend = \"valt\"", 2, Some("vault")),
+            ("[secrets]\nzzz = 1", 2, None),
+            ("[namespaces.a]\nrepo = []", 2, Some("repos")),
+        ] {
+            let error = parse(text).unwrap_err();
+            let ConfigError::Invalid { line, nearest, .. } = &error else { panic!("{error}") };
+            assert_eq!((*line, nearest.as_deref()), (at, meant), "{error}");
+        }
+    }
+
+    #[test]
+    fn values_that_mean_nothing_are_errors() {
+        for text in [
+            "[secrets]\ntimeout = \"0s\"",
+            "[secrets]\ntimeout = \"-1s\"",
+            "[secrets]\ntimeout = \"soon\"",
+            "[secrets]\ntimeout = 10",
+            "[secrets]\ninject = [\"A-B\"]",
+            "[namespaces.\"a b\"]\nrepos = []",
+            "[secrets]\nnamespace_order = [\"absent\"]",
+            "[audit]\non_failure = \"ignore\"",
+            "= broken",
+        ] {
+            assert!(parse(text).is_err(), "{text}");
+        }
+    }
+}

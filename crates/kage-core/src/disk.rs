@@ -1,0 +1,336 @@
+//! Private files: read, replaced whole, appended to, locked. Every error names its path.
+//!
+//! - New files are 0600, new folders 0700.
+//! - A replaced file holds the old bytes or the new ones, whatever happens in between.
+//! - A file is opened as what it is: a link, FIFO or device in its place is refused, never followed
+//!   or waited for, where [`read_plain`] is used.
+
+#![expect(clippy::disallowed_methods, reason = "this module is what the bans point to")]
+
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rustix::fs::OFlags;
+use zeroize::Zeroizing;
+
+/// How often a lock that another process holds is tried again.
+const LOCK_POLL: Duration = Duration::from_millis(5);
+
+/// A file operation that failed, with the path it failed on.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {doing} `{}`", path.display())]
+pub struct PathError {
+    /// What was tried, such as `read`.
+    pub doing: &'static str,
+    /// The file or folder.
+    pub path: PathBuf,
+    /// What the system said.
+    #[source]
+    pub source: io::Error,
+}
+
+impl PathError {
+    fn at(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self { doing, path, source }
+    }
+
+    /// Returns whether the file or a folder above it does not exist.
+    pub fn is_absent(&self) -> bool {
+        matches!(self.source.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+    }
+}
+
+/// What a file looked like when it was read: it changed if any of this did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    device: u64,
+    inode: u64,
+    bytes: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Stamp {
+    fn of(file: &File) -> io::Result<Self> {
+        let meta = file.metadata()?;
+        Ok(Self {
+            device: meta.dev(),
+            inode: meta.ino(),
+            bytes: meta.size(),
+            modified: (meta.mtime(), meta.mtime_nsec()),
+            changed: (meta.ctime(), meta.ctime_nsec()),
+        })
+    }
+}
+
+/// Reads a file of at most `max_bytes` bytes; links are followed. The buffer is wiped on drop.
+///
+/// # Errors
+/// [`PathError`], also when the file is longer or no regular file.
+pub fn read(path: &Path, max_bytes: usize) -> Result<(Zeroizing<Vec<u8>>, Stamp), PathError> {
+    read_opened(path, max_bytes, OFlags::empty()).map_err(PathError::at("read", path))
+}
+
+/// Reads a regular file of at most `max_bytes` bytes that somebody else may have made: a link in
+/// its place is refused.
+///
+/// # Errors
+/// [`PathError`], also when the file is longer or no regular file.
+pub fn read_plain(path: &Path, max_bytes: usize) -> Result<Vec<u8>, PathError> {
+    read_opened(path, max_bytes, OFlags::NOFOLLOW)
+        .map(|(bytes, _)| bytes.to_vec())
+        .map_err(PathError::at("read", path))
+}
+
+/// Reads a text file of at most `max_bytes` bytes; links are followed.
+///
+/// # Errors
+/// [`PathError`], also when the file is longer, no regular file, or not UTF-8.
+pub fn read_text(path: &Path, max_bytes: usize) -> Result<String, PathError> {
+    let (bytes, _) = read(path, max_bytes)?;
+    String::from_utf8(bytes.to_vec())
+        .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.utf8_error()))
+        .map_err(PathError::at("read", path))
+}
+
+fn read_opened(
+    path: &Path,
+    max_bytes: usize,
+    extra: OFlags,
+) -> io::Result<(Zeroizing<Vec<u8>>, Stamp)> {
+    // NONBLOCK: a FIFO in the place of a file must not make the open wait for a writer.
+    let flags = (OFlags::NONBLOCK | extra).bits().cast_signed();
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    let meta = file.metadata()?;
+    if !meta.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
+    }
+    let too_long = || io::Error::new(io::ErrorKind::FileTooLarge, "it is too long");
+    let expected = usize::try_from(meta.len()).ok().filter(|&len| len <= max_bytes);
+    // One byte of room more than the length, so that reading to the end does not grow the buffer.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(expected.ok_or_else(too_long)? + 1));
+    let limit = u64::try_from(bytes.capacity()).unwrap_or(u64::MAX);
+    let stamp = Stamp::of(&file)?;
+    (&file).take(limit).read_to_end(&mut bytes)?;
+    if Stamp::of(&file)? != stamp {
+        return Err(io::Error::new(io::ErrorKind::ResourceBusy, "it changed while it was read"));
+    }
+    Ok((bytes, stamp))
+}
+
+/// Returns what the file at `path` looks like now; `None` when there is none.
+///
+/// # Errors
+/// [`PathError`] when it cannot be opened.
+pub fn stamp(path: &Path) -> Result<Option<Stamp>, PathError> {
+    match File::open(path).and_then(|file| Stamp::of(&file)) {
+        Ok(stamp) => Ok(Some(stamp)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(PathError::at("read", path)(error)),
+    }
+}
+
+/// Makes a folder and those above it, all 0700 where they are new.
+///
+/// # Errors
+/// [`PathError`] when one cannot be made.
+pub fn make_folder(path: &Path) -> Result<(), PathError> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(PathError::at("make the folder", path))
+}
+
+/// Replaces `path` with `bytes`: mode 0600, flushed to disk, all or nothing. A link at `path` is
+/// followed, so that a linked configuration stays one.
+///
+/// # Errors
+/// [`PathError`] if any step fails; the old file stays.
+pub fn replace(path: &Path, bytes: &[u8]) -> Result<Stamp, PathError> {
+    let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let folder = target.parent().unwrap_or(Path::new("/"));
+    make_folder(folder)?;
+    write_beside(&target, folder, bytes).map_err(PathError::at("write", path))
+}
+
+fn write_beside(target: &Path, folder: &Path, bytes: &[u8]) -> io::Result<Stamp> {
+    let mut temporary = tempfile::Builder::new().prefix(".kage-").tempfile_in(folder)?;
+    temporary.write_all(bytes)?;
+    temporary.as_file().sync_all()?;
+    let file = temporary.persist(target).map_err(|error| error.error)?;
+    File::open(folder)?.sync_all()?;
+    Stamp::of(&file)
+}
+
+/// Removes a file; a file that is not there is removed already.
+///
+/// # Errors
+/// [`PathError`] when it is there and stays.
+pub fn remove(path: &Path) -> Result<(), PathError> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(PathError::at("remove", path)(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A file that lines are appended to.
+#[derive(Debug)]
+pub struct Appender {
+    path: PathBuf,
+    file: File,
+}
+
+impl Appender {
+    /// Opens `path` for appending, and makes it (0600) and its folders (0700) where they are new.
+    ///
+    /// # Errors
+    /// [`PathError`] when it cannot be opened for writing or is no regular file.
+    pub fn open(path: &Path) -> Result<Self, PathError> {
+        if let Some(folder) = path.parent() {
+            make_folder(folder)?;
+        }
+        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+        let mut options = OpenOptions::new();
+        options.append(true).create(true).mode(0o600).custom_flags(flags);
+        let file = options.open(path).and_then(|file| match file.metadata()?.is_file() {
+            true => Ok(file),
+            false => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file")),
+        });
+        let file = file.map_err(PathError::at("open", path))?;
+        Ok(Self { path: path.to_owned(), file })
+    }
+
+    /// Appends `bytes` while no other process does.
+    ///
+    /// # Errors
+    /// [`PathError`] when another process holds the lock for longer than `patience`, or the write
+    /// fails.
+    pub fn append(&self, bytes: &[u8], patience: Duration) -> Result<(), PathError> {
+        lock_within(&self.file, patience)
+            .and_then(|()| (&self.file).write_all(bytes))
+            .and_then(|()| self.file.unlock())
+            .map_err(PathError::at("append to", &self.path))
+    }
+}
+
+/// An exclusive lock, held until it is dropped.
+#[derive(Debug)]
+pub struct Lock(#[expect(dead_code, reason = "dropping the file releases the lock")] File);
+
+impl Lock {
+    /// Takes the lock at `path`, an empty file that stays.
+    ///
+    /// # Errors
+    /// [`PathError`] when another process holds it for longer than `patience`, or the file cannot
+    /// be made.
+    pub fn exclusive(path: &Path, patience: Duration) -> Result<Self, PathError> {
+        if let Some(folder) = path.parent() {
+            make_folder(folder)?;
+        }
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false).mode(0o600);
+        options.custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed());
+        let file = options.open(path).map_err(PathError::at("open", path))?;
+        lock_within(&file, patience).map_err(PathError::at("lock", path))?;
+        Ok(Self(file))
+    }
+}
+
+fn lock_within(file: &File, patience: Duration) -> io::Result<()> {
+    let started = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::Error(error)) => return Err(error),
+            Err(TryLockError::WouldBlock) if started.elapsed() >= patience => {
+                return Err(io::Error::new(
+                    io::ErrorKind::TimedOut,
+                    "another process has held its lock for too long",
+                ));
+            }
+            // The system offers no lock with a time limit.
+            Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_POLL),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    fn mode(path: &Path) -> u32 {
+        std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn a_replaced_file_is_private_in_a_private_folder() {
+        let world = tempfile::tempdir().unwrap();
+        let path = world.path().join("a/b/file");
+        replace(&path, b"one").unwrap();
+        let written = replace(&path, b"two").unwrap();
+        assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
+        let (bytes, stamp) = read(&path, 10).unwrap();
+        assert_eq!((&bytes[..], stamp), (&b"two"[..], written));
+        assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_linked_file_stays_linked() {
+        let world = tempfile::tempdir().unwrap();
+        let (real, link) = (world.path().join("real"), world.path().join("link"));
+        std::fs::write(&real, b"old").unwrap();
+        symlink(&real, &link).unwrap();
+        replace(&link, b"new").unwrap();
+        assert_eq!(std::fs::read(&real).unwrap(), b"new");
+        assert!(link.is_symlink());
+    }
+
+    #[test]
+    fn a_file_that_is_not_plain_is_refused_and_not_waited_for() {
+        let world = tempfile::tempdir().unwrap();
+        let (fifo, link, file) =
+            (world.path().join("fifo"), world.path().join("link"), world.path().join("file"));
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            &fifo,
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::RUSR,
+            0,
+        )
+        .unwrap();
+        std::fs::write(&file, b"12345").unwrap();
+        symlink(&file, &link).unwrap();
+        assert!(read_plain(&fifo, 10).is_err());
+        assert!(read_plain(&link, 10).is_err());
+        assert!(read_plain(world.path(), 10).is_err());
+        assert!(read_plain(&file, 4).is_err());
+        assert_eq!(read_plain(&file, 5).unwrap(), b"12345");
+        assert!(read_text(&link, 5).is_ok());
+    }
+
+    #[test]
+    fn a_held_lock_is_an_error_after_the_patience() {
+        let world = tempfile::tempdir().unwrap();
+        let path = world.path().join("lock");
+        let held = Lock::exclusive(&path, Duration::ZERO).unwrap();
+        let error = Lock::exclusive(&path, Duration::from_millis(20)).unwrap_err();
+        assert_eq!(error.source.kind(), io::ErrorKind::TimedOut);
+        drop(held);
+        Lock::exclusive(&path, Duration::ZERO).unwrap();
+    }
+
+    #[test]
+    fn an_error_names_its_path() {
+        let error = read(Path::new("/nonexistent/kage"), 1).unwrap_err();
+        assert!(error.is_absent());
+        assert_eq!(error.to_string(), "cannot read `/nonexistent/kage`");
+    }
+}

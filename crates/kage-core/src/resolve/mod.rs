@@ -1,0 +1,1 @@
+//! Which value answers which name.

@@ -1,0 +1,109 @@
+//! Why a backend could not do what it was asked.
+
+use std::time::Duration;
+
+use crate::disk::PathError;
+use crate::name::BackendName;
+
+/// Why a backend could not do what it was asked. Never carries a value.
+#[derive(Debug, thiserror::Error)]
+pub enum BackendError {
+    /// It is locked, and nobody is there to unlock it.
+    #[error("the {backend} is locked")]
+    Locked {
+        /// Which one.
+        backend: BackendName,
+    },
+    /// A person, or the system on their behalf, said no: a dismissed prompt, a wrong passphrase, a
+    /// refused access.
+    #[error("{backend} access denied: {reason}")]
+    Denied {
+        /// Which one.
+        backend: BackendName,
+        /// What was refused.
+        reason: String,
+    },
+    /// It cannot be reached.
+    #[error("{missing}")]
+    Unavailable {
+        /// Which one.
+        backend: BackendName,
+        /// What is missing.
+        missing: Missing,
+    },
+    /// It did not answer in time.
+    #[error("the {backend} did not answer within {} while kage waited for {waiting_for}", seconds(*.after))]
+    TimedOut {
+        /// Which one.
+        backend: BackendName,
+        /// What kage waited for, such as `the search`.
+        waiting_for: &'static str,
+        /// The time limit.
+        after: Duration,
+    },
+    /// It broke off, or answered what its protocol does not allow.
+    #[error("the {backend} failed: {detail}")]
+    Failed {
+        /// Which one.
+        backend: BackendName,
+        /// What it said.
+        detail: String,
+    },
+    /// It accepted a value and then did not return the same one.
+    #[error("the {backend} did not return the value just written to it")]
+    NotKept {
+        /// Which one.
+        backend: BackendName,
+    },
+    /// The vault's file is not what it should be.
+    #[error(transparent)]
+    Vault(#[from] super::vault::VaultError),
+    /// A file could not be read or written.
+    #[error(transparent)]
+    File(#[from] PathError),
+    /// This build of kage, or this system, has no such backend.
+    #[error("this build of kage has no `{backend}` backend")]
+    Unsupported {
+        /// Which one.
+        backend: BackendName,
+    },
+}
+
+/// What is missing for a backend to be reached.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Missing {
+    /// No address of a session bus is known.
+    #[error(
+        "Secret Service not available: there is no session bus (`DBUS_SESSION_BUS_ADDRESS` is not set)"
+    )]
+    BusAddress,
+    /// The session bus cannot be reached.
+    #[error(
+        "Secret Service not available: the session bus does not answer at `{address}`: {detail}"
+    )]
+    Bus {
+        /// Where it was looked for.
+        address: String,
+        /// What the system said.
+        detail: String,
+    },
+    /// Nothing on the bus offers the service.
+    #[error(
+        "Secret Service not available: no program on the session bus offers `org.freedesktop.secrets`"
+    )]
+    Service,
+    /// The service was there and went away during the call.
+    #[error("Secret Service not available: it went away during the call")]
+    Gone,
+    /// The service has no collection to store in.
+    #[error("Secret Service not available: it has no default collection (keyring) to store in")]
+    Collection,
+    /// The vault's file does not exist.
+    #[error("there is no vault at `{0}`")]
+    VaultFile(String),
+}
+
+fn seconds(duration: Duration) -> String {
+    let seconds = duration.as_secs_f64();
+    format!("{seconds} s")
+}

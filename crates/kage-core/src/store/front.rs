@@ -1,0 +1,272 @@
+//! The audited front: the only way to a value.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::Timestamp;
+
+use super::{Attendant, Backend, BackendError, Entry, Wanted};
+use crate::audit::{Action, Actor, AuditLog, Event};
+use crate::config::{OnFailure, Policy};
+use crate::disk::PathError;
+use crate::name::{BackendName, Key, Scope};
+use crate::secret::SecretValue;
+
+/// Where the backends find what they need: all that the caller knows of the machine.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    /// The address of the D-Bus session bus, if there is one.
+    pub bus_address: Option<String>,
+    /// The vault's file.
+    pub vault_file: PathBuf,
+    /// The user's home, for `~` in the policy.
+    pub home: PathBuf,
+    /// A private folder for locks that live as long as the session.
+    pub runtime_folder: PathBuf,
+}
+
+/// Why a value is read: what the audit log says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To show, copy or compare it.
+    Read,
+    /// To put it into the environment of a program.
+    Inject,
+}
+
+/// An entry and the backend that holds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// The entry.
+    pub entry: Entry,
+    /// The backend that keeps its scope.
+    pub backend: BackendName,
+}
+
+/// Why a store could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A backend could not.
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+    /// The use could not be recorded, so nothing was given out.
+    #[error("the audit log cannot be written")]
+    Audit(#[source] PathError),
+}
+
+/// All backends of a policy, behind their audit log.
+///
+/// Backends are opened when they are first asked; several are asked at once.
+#[derive(Debug)]
+pub struct Stores {
+    audit: AuditLog,
+    actor: Actor,
+    policy: Policy,
+    attendant: Arc<dyn Attendant>,
+    backends: BTreeMap<BackendName, Mutex<Box<dyn Backend>>>,
+}
+
+impl Stores {
+    /// Prepares the backends that `policy` names. None of them is reached yet.
+    pub fn open(
+        audit: AuditLog,
+        actor: Actor,
+        policy: &Policy,
+        machine: &Machine,
+        unlock: super::vault::Unlock,
+        attendant: Arc<dyn Attendant>,
+    ) -> Self {
+        let named = policy.namespaces.values().filter_map(|namespace| namespace.backend);
+        let names: BTreeSet<_> = named.chain([policy.secrets.backend]).collect();
+        let mut unlock = Some(unlock);
+        let backends = names.into_iter().filter_map(|name| {
+            let backend: Box<dyn Backend> = match name {
+                #[cfg(all(feature = "keyring", target_os = "linux"))]
+                BackendName::Keyring => {
+                    Box::new(super::keyring::Keyring::new(policy, machine, Arc::clone(&attendant)))
+                }
+                BackendName::Vault => Box::new(super::vault::Vault::new(
+                    policy,
+                    machine,
+                    unlock.take()?,
+                    Arc::clone(&attendant),
+                )),
+                _ => return None,
+            };
+            Some((name, Mutex::new(backend)))
+        });
+        Self { backends: backends.collect(), audit, actor, policy: policy.clone(), attendant }
+    }
+
+    /// Prepares stores whose every backend is `memory`.
+    #[cfg(feature = "testing")]
+    pub fn in_memory(
+        audit: AuditLog,
+        actor: Actor,
+        policy: &Policy,
+        memory: &super::memory::Memory,
+    ) -> Self {
+        let names =
+            [BackendName::Keyring, BackendName::Vault, BackendName::Aws, BackendName::Azure];
+        let backends = names
+            .map(|name| (name, Mutex::new(Box::new(memory.clone()) as Box<dyn Backend>)))
+            .into();
+        Self { audit, actor, policy: policy.clone(), attendant: Arc::new(super::Nobody), backends }
+    }
+
+    /// Returns the backend that keeps the secrets of `scope`.
+    pub fn backend_of(&self, scope: &Scope) -> BackendName {
+        match scope {
+            Scope::Namespace(label) => self.policy.backend_of(label),
+            Scope::Global | Scope::Repo(_) | Scope::Subscription(_) => self.policy.secrets.backend,
+        }
+    }
+
+    /// Lists entries, sorted by name then scope, from each backend that keeps them.
+    ///
+    /// # Errors
+    /// [`StoreError::Backend`] of the first backend that failed.
+    pub fn list(&self, wanted: Wanted<'_>) -> Result<Vec<Found>, StoreError> {
+        let mut questions: BTreeMap<BackendName, Vec<Scope>> = BTreeMap::new();
+        match wanted {
+            Wanted::Everything => {
+                questions.extend(self.backends.keys().map(|&name| (name, Vec::new())));
+            }
+            Wanted::Scopes(scopes) => {
+                for scope in scopes {
+                    questions.entry(self.backend_of(scope)).or_default().push(scope.clone());
+                }
+            }
+        }
+        let answers = self.ask_each(questions, |backend, scopes| {
+            backend.list(match wanted {
+                Wanted::Everything => Wanted::Everything,
+                Wanted::Scopes(_) => Wanted::Scopes(scopes),
+            })
+        })?;
+        let mut found: Vec<Found> = answers
+            .into_iter()
+            .flat_map(|(backend, entries)| {
+                entries.into_iter().map(move |entry| Found { entry, backend })
+            })
+            .collect();
+        found.sort_by(|a, b| {
+            let (a, b) = (&a.entry.key, &b.entry.key);
+            (&a.name, &a.scope).cmp(&(&b.name, &b.scope))
+        });
+        Ok(found)
+    }
+
+    /// Reads the values at `keys`, one batch for each backend, all at once, and records each value
+    /// that was found before it is returned. A key without a value is absent from the answer.
+    ///
+    /// # Errors
+    /// [`StoreError`] when a backend fails or the log cannot be written; then no value is returned.
+    pub fn read(
+        &self,
+        keys: &[Key],
+        purpose: Purpose,
+    ) -> Result<BTreeMap<Key, SecretValue>, StoreError> {
+        let mut questions: BTreeMap<BackendName, Vec<Key>> = BTreeMap::new();
+        for key in keys {
+            questions.entry(self.backend_of(&key.scope)).or_default().push(key.clone());
+        }
+        let answers = self.ask_each(questions, |backend, keys| backend.read(keys))?;
+        let values: BTreeMap<_, _> = answers.into_iter().flat_map(|(_, values)| values).collect();
+        let action = match purpose {
+            Purpose::Read => Action::Read,
+            Purpose::Inject => Action::Inject,
+        };
+        self.record(action, values.keys())?;
+        Ok(values)
+    }
+
+    /// Stores `value` at `key`, in place of what was there, and records it. `description`: `None`
+    /// keeps the one that is there.
+    ///
+    /// # Errors
+    /// [`StoreError`]; after [`StoreError::Audit`] the value is stored, and not recorded.
+    pub fn write(
+        &self,
+        key: &Key,
+        value: &SecretValue,
+        description: Option<&str>,
+    ) -> Result<(), StoreError> {
+        self.with(self.backend_of(&key.scope), |backend| {
+            backend.write(key, value, description, Timestamp::now())
+        })?;
+        self.record(Action::Write, [key])
+    }
+
+    /// Removes the secret at `key` and records it. Returns whether there was one.
+    ///
+    /// # Errors
+    /// [`StoreError`]; after [`StoreError::Audit`] it is removed, and not recorded.
+    pub fn delete(&self, key: &Key) -> Result<bool, StoreError> {
+        let was_there = self.with(self.backend_of(&key.scope), |backend| backend.delete(key))?;
+        if was_there {
+            self.record(Action::Delete, [key])?;
+        }
+        Ok(was_there)
+    }
+
+    fn with<T>(
+        &self,
+        name: BackendName,
+        call: impl FnOnce(&mut dyn Backend) -> Result<T, BackendError>,
+    ) -> Result<T, BackendError> {
+        let backend =
+            self.backends.get(&name).ok_or(BackendError::Unsupported { backend: name })?;
+        call(backend.lock().unwrap_or_else(PoisonError::into_inner).as_mut())
+    }
+
+    /// Asks each backend its question: all at once where there are several.
+    fn ask_each<Question: Sync, Answer: Send>(
+        &self,
+        questions: BTreeMap<BackendName, Question>,
+        ask: impl Fn(&mut dyn Backend, &Question) -> Result<Answer, BackendError> + Sync,
+    ) -> Result<Vec<(BackendName, Answer)>, BackendError> {
+        let ask_one = |name: BackendName, question: &Question| {
+            self.with(name, |backend| ask(backend, question)).map(|answer| (name, answer))
+        };
+        if questions.len() <= 1 {
+            return questions.iter().map(|(&name, question)| ask_one(name, question)).collect();
+        }
+        std::thread::scope(|threads| {
+            let running: Vec<_> = questions
+                .iter()
+                .map(|(&name, question)| threads.spawn(move || ask_one(name, question)))
+                .collect();
+            running
+                .into_iter()
+                .map(|thread| {
+                    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+                })
+                .collect()
+        })
+    }
+
+    fn record<'a>(
+        &'a self,
+        action: Action,
+        keys: impl IntoIterator<Item = &'a Key>,
+    ) -> Result<(), StoreError> {
+        let now = Timestamp::now();
+        let events: Vec<_> = keys
+            .into_iter()
+            .map(|key| Event::new(now, action, key, self.backend_of(&key.scope), &self.actor))
+            .collect();
+        if events.is_empty() {
+            return Ok(());
+        }
+        match (self.audit.record(&events), self.policy.audit.on_failure) {
+            (Ok(()), _) => Ok(()),
+            (Err(error), OnFailure::Refuse) => Err(StoreError::Audit(error)),
+            (Err(error), OnFailure::Warn) => {
+                self.attendant.tell(&format!("this use is not recorded: {error}"));
+                Ok(())
+            }
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! A backend in memory that can fail on cue, for tests.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+
+use super::{Backend, BackendError, Entry, Metadata, Wanted};
+use crate::name::Key;
+use crate::secret::SecretValue;
+
+/// A handle to values in memory. Clones share them.
+#[derive(Clone, Debug, Default)]
+pub struct Memory(Arc<Mutex<Kept>>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    values: BTreeMap<Key, (SecretValue, Metadata)>,
+    failure: Option<BackendError>,
+    reads: usize,
+}
+
+impl Memory {
+    /// Makes an empty store.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Makes the next call fail with `error`, once.
+    pub fn fail_next(&self, error: BackendError) {
+        self.kept().failure = Some(error);
+    }
+
+    /// Returns how often values were read.
+    pub fn reads(&self) -> usize {
+        self.kept().reads
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn checked(&self) -> Result<MutexGuard<'_, Kept>, BackendError> {
+        let mut kept = self.kept();
+        match kept.failure.take() {
+            Some(error) => Err(error),
+            None => Ok(kept),
+        }
+    }
+}
+
+impl Backend for Memory {
+    fn list(&mut self, wanted: Wanted<'_>) -> Result<Vec<Entry>, BackendError> {
+        let kept = self.checked()?;
+        let fits = |key: &Key| match wanted {
+            Wanted::Everything => true,
+            Wanted::Scopes(scopes) => scopes.contains(&key.scope),
+        };
+        Ok(kept
+            .values
+            .iter()
+            .filter(|(key, _)| fits(key))
+            .map(|(key, (_, meta))| Entry { key: key.clone(), meta: meta.clone(), duplicates: 0 })
+            .collect())
+    }
+
+    fn read(&mut self, keys: &[Key]) -> Result<BTreeMap<Key, SecretValue>, BackendError> {
+        let mut kept = self.checked()?;
+        kept.reads += 1;
+        let found = keys.iter().filter_map(|key| {
+            let (value, _) = kept.values.get(key)?;
+            Some((key.clone(), value.expose(SecretValue::copy_of)))
+        });
+        Ok(found.collect())
+    }
+
+    fn write(
+        &mut self,
+        key: &Key,
+        value: &SecretValue,
+        description: Option<&str>,
+        now: Timestamp,
+    ) -> Result<(), BackendError> {
+        let mut kept = self.checked()?;
+        let old = kept.values.remove(key).map(|(_, meta)| meta).unwrap_or_default();
+        let meta = Metadata {
+            created: old.created.or(Some(now)),
+            updated: Some(now),
+            expires: None,
+            description: description.map(str::to_owned).or(old.description),
+        };
+        kept.values.insert(key.clone(), (value.expose(SecretValue::copy_of), meta));
+        Ok(())
+    }
+
+    fn delete(&mut self, key: &Key) -> Result<bool, BackendError> {
+        Ok(self.checked()?.values.remove(key).is_some())
+    }
+}

@@ -1,0 +1,115 @@
+//! Where values live: one contract, several backends, and the audited front before them.
+//!
+//! - Values are read and written only through [`Stores`], which cannot be built without an audit
+//!   log; the backends themselves are private to the crate.
+//! - Listing never reads a value.
+//! - Every call ends: within its backend's time limit, or with a typed error.
+
+mod deadline;
+mod error;
+mod front;
+#[cfg(all(feature = "keyring", target_os = "linux"))]
+pub mod keyring;
+#[cfg(feature = "testing")]
+pub mod memory;
+pub mod vault;
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+
+use jiff::Timestamp;
+
+pub(crate) use deadline::Deadline;
+pub use error::{BackendError, Missing};
+pub use front::{Found, Machine, Purpose, StoreError, Stores};
+
+use crate::name::{Key, Scope};
+use crate::secret::SecretValue;
+
+/// What is public about a stored secret. Times are those of the last change that kage made, or the
+/// backend's own where another tool made the entry.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Metadata {
+    /// When the secret was first stored.
+    pub created: Option<Timestamp>,
+    /// When its value last changed.
+    pub updated: Option<Timestamp>,
+    /// When its value stops being valid.
+    pub expires: Option<Timestamp>,
+    /// What it is for, in the user's words.
+    pub description: Option<String>,
+}
+
+/// One stored secret, without its value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Where it is kept.
+    pub key: Key,
+    /// What is public about it.
+    pub meta: Metadata,
+    /// How many more entries of the same key the backend holds; the newest one counts.
+    pub duplicates: usize,
+}
+
+/// Which entries a listing is asked for.
+#[derive(Clone, Copy, Debug)]
+pub enum Wanted<'a> {
+    /// All that kage wrote, in every scope.
+    Everything,
+    /// All in these scopes, whoever wrote them.
+    Scopes(&'a [Scope]),
+}
+
+/// The contract of a place that keeps values. `tests/it/contract.rs` runs it against each.
+///
+/// A backend is used by one thread at a time; it may keep a connection and what it has listed
+/// between calls, but must never give a value under another name than its own.
+pub(crate) trait Backend: Debug + Send {
+    /// Lists entries without reading a value, in any order, each key once.
+    fn list(&mut self, wanted: Wanted<'_>) -> Result<Vec<Entry>, BackendError>;
+
+    /// Returns the values at `keys`; a key without one is absent from the answer.
+    fn read(&mut self, keys: &[Key]) -> Result<BTreeMap<Key, SecretValue>, BackendError>;
+
+    /// Stores `value` at `key`, in place of what was there; `now` becomes its time of change.
+    /// After an `Ok` the value can be read back; after an error the old one is still there, or the
+    /// error says otherwise. `description`: `None` keeps the one that is there.
+    fn write(
+        &mut self,
+        key: &Key,
+        value: &SecretValue,
+        description: Option<&str>,
+        now: Timestamp,
+    ) -> Result<(), BackendError>;
+
+    /// Removes all entries of `key`. Returns whether there was one.
+    fn delete(&mut self, key: &Key) -> Result<bool, BackendError>;
+}
+
+/// How a backend may turn to the person at the terminal. The library itself never prompts.
+pub trait Attendant: Debug + Send + Sync {
+    /// Returns whether somebody can answer now.
+    fn present(&self) -> bool;
+
+    /// Says something while a call waits, such as that the keychain shows a dialog.
+    fn tell(&self, message: &str);
+
+    /// Asks for a passphrase without showing it; `None` when nobody answers.
+    fn passphrase(&self, question: &str) -> Option<SecretValue>;
+}
+
+/// The attendant of a process that nobody watches.
+#[derive(Clone, Copy, Debug)]
+pub struct Nobody;
+
+impl Attendant for Nobody {
+    fn present(&self) -> bool {
+        false
+    }
+
+    fn tell(&self, _: &str) {}
+
+    fn passphrase(&self, _: &str) -> Option<SecretValue> {
+        None
+    }
+}
