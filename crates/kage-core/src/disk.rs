@@ -105,10 +105,8 @@ fn read_opened(
     // NONBLOCK: a FIFO in the place of a file must not make the open wait for a writer.
     let flags = (OFlags::NONBLOCK | extra).bits().cast_signed();
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    let file = only_a_file(file)?;
     let meta = file.metadata()?;
-    if !meta.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
-    }
     let too_long = || io::Error::new(io::ErrorKind::FileTooLarge, "it is too long");
     let expected = usize::try_from(meta.len()).ok().filter(|&len| len <= max_bytes);
     // One byte of room more than the length, so that reading to the end does not grow the buffer.
@@ -199,11 +197,7 @@ impl Appender {
         let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
         let mut options = OpenOptions::new();
         options.append(true).create(true).mode(0o600).custom_flags(flags);
-        let file = options.open(path).and_then(|file| match file.metadata()?.is_file() {
-            true => Ok(file),
-            false => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file")),
-        });
-        let file = file.map_err(PathError::at("open", path))?;
+        let file = options.open(path).and_then(only_a_file).map_err(PathError::at("open", path))?;
         Ok(Self { path: path.to_owned(), file })
     }
 
@@ -218,6 +212,13 @@ impl Appender {
             .and_then(|()| self.file.unlock())
             .map_err(PathError::at("append to", &self.path))
     }
+}
+
+fn only_a_file(file: File) -> io::Result<File> {
+    if file.metadata()?.is_file() {
+        return Ok(file);
+    }
+    Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"))
 }
 
 /// An exclusive lock, held until it is dropped.

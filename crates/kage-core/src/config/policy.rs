@@ -8,7 +8,7 @@ use jiff::SignedDuration;
 use serde::{Deserialize, Deserializer, de};
 
 use crate::disk::{self, PathError};
-use crate::name::{BackendName, Label, SecretName};
+use crate::name::{BackendName, Label, Reserved, SecretName};
 
 /// The longest configuration that is read, in bytes.
 const MAX_CONFIG_BYTES: usize = 1024 * 1024;
@@ -64,7 +64,7 @@ impl Default for SecretsPolicy {
             region: None,
             vault_url: None,
             timeout: Duration::from_secs(10),
-            prompt_timeout: Duration::from_secs(120),
+            prompt_timeout: Duration::from_mins(2),
             inject: None,
             allow_names: BTreeSet::new(),
             namespace_order: Vec::new(),
@@ -122,7 +122,7 @@ impl Default for VaultPolicy {
             path: None,
             passphrase_command: Vec::new(),
             identity: None,
-            unlock_for: Duration::from_secs(8 * 60 * 60),
+            unlock_for: Duration::from_hours(8),
         }
     }
 }
@@ -175,6 +175,12 @@ impl Policy {
     fn first_unknown_order(&self) -> Option<Label> {
         let order = &self.secrets.namespace_order;
         order.iter().find(|label| !self.namespaces.contains_key(label)).cloned()
+    }
+
+    /// Returns why `name` may be neither stored nor injected; `None` when it may.
+    pub fn refuses(&self, name: &SecretName) -> Option<Reserved> {
+        let class = Reserved::class_of(name)?;
+        (!self.secrets.allow_names.contains(name)).then_some(class)
     }
 
     /// Returns the backend that keeps the secrets of a namespace.
@@ -242,9 +248,10 @@ fn nearest_key(message: &str) -> Option<String> {
 
 fn duration<'de, D: Deserializer<'de>>(input: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(input)?;
-    let parsed: SignedDuration = text.parse().map_err(|_| {
-        de::Error::custom(format!("`{text}` is not a time such as \"10s\", \"2m\" or \"1h\""))
-    })?;
+    let Ok(parsed) = text.parse::<SignedDuration>() else {
+        let what = format!("`{text}` is not a time such as \"10s\", \"2m\" or \"1h\"");
+        return Err(de::Error::custom(what));
+    };
     match Duration::try_from(parsed) {
         Ok(duration) if !duration.is_zero() => Ok(duration),
         _ => Err(de::Error::custom("a time must be more than nothing")),

@@ -1,1 +1,7 @@
-//! Which value answers which name.
+//! Which value answers which name: directory → repository → scopes → plan → values.
+
+mod fetch;
+mod plan;
+
+pub use fetch::{FetchError, Resolved, fetch};
+pub use plan::{Choice, Plan, Verdict, Wishes};

@@ -139,7 +139,7 @@ impl Stores {
                 }
             }
         }
-        let answers = self.ask_each(questions, |backend, scopes| {
+        let answers = self.ask_each(&questions, |backend, scopes| {
             backend.list(match wanted {
                 Wanted::Everything => Wanted::Everything,
                 Wanted::Scopes(_) => Wanted::Scopes(scopes),
@@ -172,7 +172,7 @@ impl Stores {
         for key in keys {
             questions.entry(self.backend_of(&key.scope)).or_default().push(key.clone());
         }
-        let answers = self.ask_each(questions, |backend, keys| backend.read(keys))?;
+        let answers = self.ask_each(&questions, |backend, keys| backend.read(keys))?;
         let values: BTreeMap<_, _> = answers.into_iter().flat_map(|(_, values)| values).collect();
         let action = match purpose {
             Purpose::Read => Action::Read,
@@ -224,7 +224,7 @@ impl Stores {
     /// Asks each backend its question: all at once where there are several.
     fn ask_each<Question: Sync, Answer: Send>(
         &self,
-        questions: BTreeMap<BackendName, Question>,
+        questions: &BTreeMap<BackendName, Question>,
         ask: impl Fn(&mut dyn Backend, &Question) -> Result<Answer, BackendError> + Sync,
     ) -> Result<Vec<(BackendName, Answer)>, BackendError> {
         let ask_one = |name: BackendName, question: &Question| {

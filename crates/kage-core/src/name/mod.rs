@@ -2,11 +2,15 @@
 //!
 //! Printing a scope and parsing it again gives the same scope.
 
+pub mod reserved;
+
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+
+pub use reserved::Reserved;
 
 /// The longest name of a secret, in bytes.
 pub const MAX_NAME_BYTES: usize = 255;

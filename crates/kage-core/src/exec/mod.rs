@@ -1,0 +1,95 @@
+//! Starting a child.
+//!
+//! [`replace`] turns this process into the child: nothing of kage is left, so signals, terminal,
+//! job control and exit code are the child's own. It is right where nothing has to be done while
+//! the child runs. Where something has to be, or the system cannot replace a process, a `spawn`
+//! beside it is the place.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
+
+use rustix::process::{Resource, getrlimit};
+
+use crate::inject::{ChildEnv, Limits};
+
+/// `MAX_ARG_STRLEN` of Linux: the longest single string, with its closing NUL.
+const ONE_STRING_BYTES: usize = 128 * 1024;
+
+/// The least that Linux allows for arguments and environment together.
+const LEAST_TOGETHER_BYTES: u64 = 128 * 1024;
+
+/// The most that Linux allows: three quarters of its default stack of 8 MiB.
+const MOST_TOGETHER_BYTES: u64 = 6 * 1024 * 1024;
+
+/// What is left free for what the kernel itself puts beside the strings, such as the program's path.
+const RESERVE_BYTES: u64 = 8 * 1024;
+
+/// Why a program could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum ExecError {
+    /// There is no such program.
+    #[error("`{}` was not found", program.display())]
+    NotFound {
+        /// The program.
+        program: OsString,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It is there and cannot be run.
+    #[error("`{}` cannot be run", program.display())]
+    NotExecutable {
+        /// The program.
+        program: OsString,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// Returns what this system accepts when a program is started now.
+pub fn limits() -> Limits {
+    // A quarter of the stack's limit, within bounds: execve(2).
+    let quarter = getrlimit(Resource::Stack).current.unwrap_or(u64::MAX) / 4;
+    let together = quarter.clamp(LEAST_TOGETHER_BYTES, MOST_TOGETHER_BYTES) - RESERVE_BYTES;
+    Limits {
+        one_string: ONE_STRING_BYTES,
+        together: usize::try_from(together).unwrap_or(usize::MAX),
+    }
+}
+
+/// Becomes the program `command[0]` with the arguments after it and exactly the environment `env`,
+/// whose `PATH` finds it. Returns only when that fails.
+pub fn replace(program: &OsString, arguments: &[OsString], env: &ChildEnv) -> ExecError {
+    let source = Command::new(program).args(arguments).env_clear().envs(env).exec();
+    let program = program.clone();
+    match source.kind() {
+        io::ErrorKind::NotFound => ExecError::NotFound { program, source },
+        _ => ExecError::NotExecutable { program, source },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limits_are_those_of_the_system() {
+        let limits = limits();
+        assert!(limits.together >= 120 * 1024 && limits.together <= 6 * 1024 * 1024);
+        // The longest string that is allowed starts a program; one byte more does not.
+        let start = |bytes: usize| {
+            Command::new("true").env_clear().env("A", "x".repeat(bytes)).status().is_ok()
+        };
+        let longest = limits.one_string - "A=\0".len();
+        assert!(start(longest) && !start(longest + 1));
+    }
+
+    #[test]
+    fn a_program_that_is_not_there_is_told_from_one_that_cannot_run() {
+        let missing = replace(&"/nonexistent/program".into(), &[], &ChildEnv::new());
+        assert!(matches!(missing, ExecError::NotFound { .. }));
+        let folder = replace(&"/".into(), &[], &ChildEnv::new());
+        assert!(matches!(folder, ExecError::NotExecutable { .. }));
+    }
+}

@@ -1,0 +1,230 @@
+//! Which value answers which name. Pure: `run --plan` prints it, `run` fetches it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::config::Policy;
+use crate::name::{Key, Reserved, Scope, SecretName};
+use crate::store::Found;
+
+/// What the caller wants of what applies.
+#[derive(Clone, Debug, Default)]
+pub struct Wishes {
+    /// The only names that are asked for; all when absent.
+    pub only: Option<BTreeSet<SecretName>>,
+    /// Names whose value in the environment stays, where there is one.
+    pub keep: BTreeSet<SecretName>,
+    /// Names that the environment already holds.
+    pub ambient: BTreeSet<SecretName>,
+}
+
+/// Everything that applies at a place, decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// One choice for each name that any scope has, by name.
+    pub choices: Vec<Choice>,
+    /// Names that were asked for and that no scope has.
+    pub absent: Vec<SecretName>,
+}
+
+/// What becomes of one name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// The entry that answers.
+    pub winner: Found,
+    /// The entries of the same name that it shadows, nearest first.
+    pub shadowed: Vec<Found>,
+    /// Whether the environment holds a value of this name already.
+    pub ambient: bool,
+    /// Whether it is injected.
+    pub verdict: Verdict,
+}
+
+/// Whether a secret is injected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is.
+    Inject,
+    /// The caller asked for other names only.
+    NotAsked,
+    /// The policy's `inject` list does not have it.
+    NotInPolicy,
+    /// The name changes how programs behave, and the policy does not allow it.
+    Refused(Reserved),
+    /// The caller keeps the value that the environment holds.
+    AmbientKept,
+}
+
+impl Choice {
+    /// Returns the name.
+    pub fn name(&self) -> &SecretName {
+        &self.winner.entry.key.name
+    }
+}
+
+impl Plan {
+    /// Decides what applies: of all entries of a name, the one whose scope comes first in `scopes`.
+    /// Entries of other scopes are not looked at.
+    pub fn new(scopes: &[Scope], found: Vec<Found>, policy: &Policy, wishes: &Wishes) -> Self {
+        let mut by_name: BTreeMap<SecretName, Vec<(usize, Found)>> = BTreeMap::new();
+        for entry in found {
+            let key = &entry.entry.key;
+            if let Some(rank) = scopes.iter().position(|scope| *scope == key.scope) {
+                by_name.entry(key.name.clone()).or_default().push((rank, entry));
+            }
+        }
+        let asked = wishes.only.iter().flatten();
+        let absent = asked.filter(|name| !by_name.contains_key(name)).cloned().collect();
+        let choices =
+            by_name.into_values().filter_map(|found| choose(found, policy, wishes)).collect();
+        Self { choices, absent }
+    }
+
+    /// Returns the choices that are injected.
+    pub fn injected(&self) -> impl Iterator<Item = &Choice> {
+        self.choices.iter().filter(|choice| choice.verdict == Verdict::Inject)
+    }
+
+    /// Returns where the values to inject are kept.
+    pub fn keys(&self) -> Vec<Key> {
+        self.injected().map(|choice| choice.winner.entry.key.clone()).collect()
+    }
+
+    /// Returns the names that replace a value of the environment.
+    pub fn overridden(&self) -> Vec<&SecretName> {
+        self.injected().filter(|choice| choice.ambient).map(Choice::name).collect()
+    }
+}
+
+fn choose(mut found: Vec<(usize, Found)>, policy: &Policy, wishes: &Wishes) -> Option<Choice> {
+    found.sort_by_key(|(rank, _)| *rank);
+    let mut nearest_first = found.into_iter().map(|(_, entry)| entry);
+    let winner = nearest_first.next()?;
+    let name = &winner.entry.key.name;
+    let ambient = wishes.ambient.contains(name);
+    let verdict = verdict(name, ambient, policy, wishes);
+    Some(Choice { shadowed: nearest_first.collect(), ambient, verdict, winner })
+}
+
+fn verdict(name: &SecretName, ambient: bool, policy: &Policy, wishes: &Wishes) -> Verdict {
+    if wishes.only.as_ref().is_some_and(|only| !only.contains(name)) {
+        return Verdict::NotAsked;
+    }
+    if let Some(class) = policy.refuses(name) {
+        return Verdict::Refused(class);
+    }
+    if policy.secrets.inject.as_ref().is_some_and(|listed| !listed.contains(name)) {
+        return Verdict::NotInPolicy;
+    }
+    if ambient && wishes.keep.contains(name) {
+        return Verdict::AmbientKept;
+    }
+    Verdict::Inject
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::name::BackendName;
+    use crate::store::{Entry, Metadata};
+    use std::path::Path;
+
+    const REPO: &str = "repo:/code/payments";
+
+    fn scopes() -> Vec<Scope> {
+        ["repo:/code/payments/api", REPO, "namespace:production", "global"]
+            .map(|text| text.parse().unwrap())
+            .into()
+    }
+
+    fn names(names: &[&str]) -> BTreeSet<SecretName> {
+        names.iter().map(|name| name.parse().unwrap()).collect()
+    }
+
+    fn found(entries: &[(&str, &str)]) -> Vec<Found> {
+        let entry = |&(name, scope): &(&str, &str)| Found {
+            entry: Entry {
+                key: Key::new(scope.parse().unwrap(), name.parse().unwrap()),
+                meta: Metadata::default(),
+                duplicates: 0,
+            },
+            backend: BackendName::Keyring,
+        };
+        entries.iter().map(entry).collect()
+    }
+
+    /// Writes each choice as `NAME=winner<shadowed verdict`.
+    fn shown(plan: &Plan) -> Vec<String> {
+        let choice = |choice: &Choice| {
+            let shadowed: Vec<_> =
+                choice.shadowed.iter().map(|found| found.entry.key.scope.to_string()).collect();
+            format!(
+                "{}={} [{}] {:?}",
+                choice.name(),
+                choice.winner.entry.key.scope,
+                shadowed.join(" "),
+                choice.verdict
+            )
+        };
+        plan.choices.iter().map(choice).collect()
+    }
+
+    fn plan(entries: &[(&str, &str)], policy: &str, wishes: &Wishes) -> Plan {
+        let policy = Policy::parse(policy, Path::new("config.toml")).unwrap();
+        Plan::new(&scopes(), found(entries), &policy, wishes)
+    }
+
+    #[test]
+    fn the_nearest_scope_wins_and_shadows_the_others_in_order() {
+        let entries = [
+            ("API_KEY", "global"),
+            ("API_KEY", "namespace:production"),
+            ("API_KEY", REPO),
+            ("API_KEY", "repo:/code/payments/api"),
+            ("API_KEY", "repo:/code/other"),
+            ("B", "namespace:production"),
+            ("C", "namespace:other"),
+        ];
+        assert_eq!(
+            shown(&plan(&entries, "", &Wishes::default())),
+            [
+                "API_KEY=repo:/code/payments/api \
+                 [repo:/code/payments namespace:production global] Inject",
+                "B=namespace:production [] Inject",
+            ]
+        );
+    }
+
+    #[test]
+    fn wishes_and_policy_narrow_what_is_injected() {
+        let entries = [("A", "global"), ("B", "global"), ("C", "global"), ("D", "global")];
+        let wishes = Wishes {
+            only: Some(names(&["A", "B", "C", "X"])),
+            keep: names(&["A", "B"]),
+            ambient: names(&["A", "C"]),
+        };
+        let plan = plan(&entries, "[secrets]\ninject = [\"A\", \"C\", \"D\"]", &wishes);
+        assert_eq!(
+            shown(&plan),
+            [
+                "A=global [] AmbientKept",
+                "B=global [] NotInPolicy",
+                "C=global [] Inject",
+                "D=global [] NotAsked",
+            ]
+        );
+        assert_eq!(plan.absent.iter().map(SecretName::as_str).collect::<Vec<_>>(), ["X"]);
+        assert_eq!(plan.overridden(), [&"C".parse().unwrap()]);
+        assert_eq!(plan.keys().len(), 1);
+    }
+
+    #[test]
+    fn a_name_that_changes_programs_is_not_injected_unless_allowed() {
+        let entries = [("LD_PRELOAD", "global"), ("PATH", REPO)];
+        let refused = plan(&entries, "", &Wishes::default());
+        assert_eq!(refused.keys(), []);
+        assert_eq!(refused.choices[0].verdict, Verdict::Refused(Reserved::Loader));
+        let allowed =
+            plan(&entries, "[secrets]\nallow_names = [\"LD_PRELOAD\"]", &Wishes::default());
+        assert_eq!(allowed.keys().len(), 1);
+    }
+}
