@@ -11,6 +11,10 @@
 //! 3. [`resolve`]: directory → repository → scopes → one winner for each name;
 //! 4. [`inject`]: the child's environment;
 //! 5. [`exec`]: the child.
+#![cfg_attr(
+    test,
+    expect(clippy::disallowed_methods, reason = "tests make and look at files as they please")
+)]
 
 pub mod agent;
 pub mod audit;

@@ -1,1 +1,3 @@
+//! The command line of kage.
+
 fn main() {}
