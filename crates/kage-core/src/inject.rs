@@ -8,6 +8,7 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 
 use crate::name::SecretName;
 use crate::resolve::Resolved;
+use crate::secret::SecretValue;
 
 /// What the system accepts when a program is started: `execve(2)`, "Limits on size of arguments
 /// and environment". All in bytes.
@@ -77,7 +78,7 @@ pub fn child_env(
 ) -> Result<ChildEnv, InjectError> {
     let mut env = parent;
     for (name, value) in resolved {
-        value.expose(|bytes| check_one(name, bytes, limits))?;
+        check_value(name, value, limits)?;
         let value = value.expose(|bytes| OsString::from_vec(bytes.to_vec()));
         env.insert(OsString::from(name.as_str()), value);
     }
@@ -85,8 +86,16 @@ pub fn child_env(
     Ok(env)
 }
 
-fn check_one(name: &SecretName, value: &[u8], limits: Limits) -> Result<(), InjectError> {
-    if value.contains(&0) {
+/// Checks whether an environment can hold `value` under `name` at all.
+///
+/// # Errors
+/// [`InjectError::Nul`] or [`InjectError::TooLong`].
+pub fn check_value(
+    name: &SecretName,
+    value: &SecretValue,
+    limits: Limits,
+) -> Result<(), InjectError> {
+    if value.expose(|bytes| bytes.contains(&0)) {
         return Err(InjectError::Nul { name: name.clone() });
     }
     let max_bytes = limits.one_string.saturating_sub(name.as_str().len() + "=\0".len());
@@ -122,7 +131,6 @@ fn check_together(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::secret::SecretValue;
 
     const LIMITS: Limits = Limits { one_string: 32, together: 200 };
 

@@ -16,6 +16,7 @@
     expect(clippy::disallowed_methods, reason = "tests make and look at files as they please")
 )]
 
+pub mod advice;
 pub mod agent;
 pub mod audit;
 pub mod config;

@@ -8,6 +8,9 @@
 use std::fmt;
 use std::io::{self, Read};
 
+use rand::Rng as _;
+use rand::distributions::Alphanumeric;
+use rand::rngs::OsRng;
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
@@ -41,6 +44,16 @@ impl SecretValue {
                 Err(error) => return Err(ReadError::Io(error)),
             }
         }
+    }
+
+    /// Makes a value of `characters` letters and digits from the operating system's generator; each
+    /// is worth 5.95 bits.
+    pub fn generate(characters: usize) -> Self {
+        let mut bytes = Zeroizing::new(vec![0_u8; characters].into_boxed_slice());
+        for byte in bytes.iter_mut() {
+            *byte = OsRng.sample(Alphanumeric);
+        }
+        Self(bytes)
     }
 
     /// Lends the bytes to `read`.
@@ -213,6 +226,15 @@ mod tests {
             let value = SecretValue::copy_of(given).without_line_end();
             assert!(value.expose(|bytes| bytes == kept), "{given:?}");
         }
+    }
+
+    #[test]
+    fn a_generated_value_is_new_each_time_and_of_letters_and_digits() {
+        let (one, other) = (SecretValue::generate(40), SecretValue::generate(40));
+        assert!(!one.same_as(&other));
+        assert!(
+            one.expose(|bytes| bytes.len() == 40 && bytes.iter().all(u8::is_ascii_alphanumeric))
+        );
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The file that events are appended to.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use super::Event;
@@ -9,17 +10,31 @@ use crate::disk::{Appender, PathError};
 /// How long the log may be held by another process: each holds it for one write.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// An open audit log: one JSON object a line, private to the user.
+/// The audit log: one JSON object a line, private to the user. Opened when it is first needed.
 #[derive(Debug)]
-pub struct AuditLog(Appender);
+pub struct AuditLog {
+    path: PathBuf,
+    opened: OnceLock<Appender>,
+}
 
 impl AuditLog {
-    /// Opens the log at `path`, and makes it where it is new.
+    /// Names the log at `path`; nothing is opened or made yet.
+    pub fn at(path: &Path) -> Self {
+        Self { path: path.to_owned(), opened: OnceLock::new() }
+    }
+
+    /// Opens the log, and makes it where it is new: what comes next can be recorded.
     ///
     /// # Errors
     /// [`PathError`] when it cannot be opened for appending.
-    pub fn open(path: &Path) -> Result<Self, PathError> {
-        Appender::open(path).map(Self)
+    pub fn ready(&self) -> Result<&Appender, PathError> {
+        match self.opened.get() {
+            Some(appender) => Ok(appender),
+            None => {
+                let appender = Appender::open(&self.path)?;
+                Ok(self.opened.get_or_init(|| appender))
+            }
+        }
     }
 
     /// Appends all of `events`, or fails.
@@ -35,7 +50,7 @@ impl AuditLog {
             serde_json::to_writer(&mut lines, event).expect("an event is plain text");
             lines.push(b'\n');
         }
-        self.0.append(&lines, PATIENCE)
+        self.ready()?.append(&lines, PATIENCE)
     }
 }
 
@@ -50,7 +65,7 @@ mod tests {
     fn an_event_is_one_private_line() {
         let world = tempfile::tempdir().unwrap();
         let path = world.path().join("state/audit.jsonl");
-        let log = AuditLog::open(&path).unwrap();
+        let log = AuditLog::at(&path);
         let key = Key::new(Scope::Global, "API_KEY".parse().unwrap());
         let actor = Actor {
             program: Some("npm".to_owned()),

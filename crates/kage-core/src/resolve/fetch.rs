@@ -48,7 +48,7 @@ mod tests {
     use crate::store::memory::Memory;
 
     fn stores(world: &tempfile::TempDir, memory: &Memory) -> Stores {
-        let audit = AuditLog::open(&world.path().join("audit.jsonl")).unwrap();
+        let audit = AuditLog::at(&world.path().join("audit.jsonl"));
         let actor = Actor { program: Some("true".to_owned()), agent: None, place: None };
         Stores::in_memory(audit, actor, &Policy::default(), memory)
     }

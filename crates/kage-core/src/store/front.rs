@@ -172,6 +172,7 @@ impl Stores {
         for key in keys {
             questions.entry(self.backend_of(&key.scope)).or_default().push(key.clone());
         }
+        self.recordable()?;
         let answers = self.ask_each(&questions, |backend, keys| backend.read(keys))?;
         let values: BTreeMap<_, _> = answers.into_iter().flat_map(|(_, values)| values).collect();
         let action = match purpose {
@@ -186,13 +187,14 @@ impl Stores {
     /// keeps the one that is there.
     ///
     /// # Errors
-    /// [`StoreError`]; after [`StoreError::Audit`] the value is stored, and not recorded.
+    /// [`StoreError`]. A log that cannot be opened is found before anything is stored.
     pub fn write(
         &self,
         key: &Key,
         value: &SecretValue,
         description: Option<&str>,
     ) -> Result<(), StoreError> {
+        self.recordable()?;
         self.with(self.backend_of(&key.scope), |backend| {
             backend.write(key, value, description, Timestamp::now())
         })?;
@@ -202,8 +204,9 @@ impl Stores {
     /// Removes the secret at `key` and records it. Returns whether there was one.
     ///
     /// # Errors
-    /// [`StoreError`]; after [`StoreError::Audit`] it is removed, and not recorded.
+    /// [`StoreError`]. A log that cannot be opened is found before anything is removed.
     pub fn delete(&self, key: &Key) -> Result<bool, StoreError> {
+        self.recordable()?;
         let was_there = self.with(self.backend_of(&key.scope), |backend| backend.delete(key))?;
         if was_there {
             self.record(Action::Delete, [key])?;
@@ -245,6 +248,15 @@ impl Stores {
                 })
                 .collect()
         })
+    }
+
+    /// Opens the log before anything is done that must be recorded.
+    fn recordable(&self) -> Result<(), StoreError> {
+        match (self.audit.ready(), self.policy.audit.on_failure) {
+            (Err(error), OnFailure::Refuse) => Err(StoreError::Audit(error)),
+            // `record` says it, once it happens.
+            (Ok(_), _) | (Err(_), OnFailure::Warn) => Ok(()),
+        }
     }
 
     fn record<'a>(
