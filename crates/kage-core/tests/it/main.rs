@@ -1,1 +1,8 @@
 //! Integration tests of the library.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests make and look at files as they please, and wait for other programs"
+)]
+
+mod daemons;
+mod harness;

@@ -1,0 +1,20 @@
+//! Real Secret Service daemons, each on a bus and in a home of its own.
+//!
+//! - Nothing of the machine's own session reaches them: a cleared environment, no display, no
+//!   service that starts by itself. The state is exactly what the test asked for.
+//! - What is started here ends with its handle, however the test ends.
+//! - Every wait is for a fact, with a deadline.
+//! - A program that is not installed fails the test and names its package; only `oo7-daemon`,
+//!   which no distribution packages yet, may be absent.
+//!
+//! This folder uses nothing else of the tests, so that other crates can include it by its path.
+
+mod gnome_keyring;
+mod process;
+mod session;
+
+pub(crate) use gnome_keyring::{GnomeKeyring, State};
+pub(crate) use session::Session;
+
+/// The passphrase of every keyring, wallet and database that is made here.
+pub(crate) const PASSPHRASE: &str = "test-pass";
