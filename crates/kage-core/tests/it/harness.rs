@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::daemons::{GnomeKeyring, Session, State};
+use crate::daemons::{GnomeKeyring, KWallet, KeePassXc, Oo7, SERVICE, Session, State};
 
 const VALUE: &[u8] = b"s3cr3t-for-harness";
 
@@ -44,11 +44,11 @@ fn a_locked_keyring_gives_nothing_and_an_answered_one_does() {
 fn a_silent_daemon_and_a_silent_dialog_keep_a_client_waiting() {
     for state in [State::LockedHang, State::Hung] {
         let keyring = GnomeKeyring::in_state(state, store);
-        let args = ["2", "secret-tool", "lookup", "service", "kage-global"];
+        let args = ["1", "secret-tool", "lookup", "service", "kage-global"];
         let started = Instant::now();
         let ended = keyring.run("timeout", &args, b"", "coreutils");
         assert_eq!(ended.code, Some(124), "{state:?}");
-        assert!(started.elapsed() >= Duration::from_secs(2));
+        assert!(started.elapsed() >= Duration::from_secs(1));
     }
 }
 
@@ -63,4 +63,37 @@ fn without_a_daemon_or_a_bus_a_client_is_told_so() {
         let ended = keyring.secret_tool(&["lookup", "service", "kage-global"], b"");
         assert!(ended.code == Some(1) && ended.stderr.contains(text), "{state:?}: {ended:?}");
     }
+}
+
+#[test]
+fn keepassxc_keeps_and_gives_and_locks() {
+    let keepassxc = KeePassXc::start();
+    store(&keepassxc);
+    assert_eq!(lookup(&keepassxc), (Some(0), VALUE.to_vec()));
+    keepassxc.lock();
+}
+
+#[test]
+fn kwallet_keeps_and_gives_and_locks() {
+    let mut kwallet = KWallet::start();
+    store(&kwallet);
+    assert_eq!(lookup(&kwallet), (Some(0), VALUE.to_vec()));
+    kwallet.lock();
+    assert_eq!(kwallet.is_locked(), Some(true));
+    let search = "org.freedesktop.Secret.Service.SearchItems";
+    let wanted = "dict:string:string:service,kage-global";
+    let found = kwallet.call(SERVICE, "/org/freedesktop/secrets", search, &[wanted]);
+    assert!(found.text().contains("/collection/kdewallet/"), "{found:?}");
+}
+
+#[test]
+fn oo7_keeps_and_gives_and_locks() {
+    let Some(mut oo7) = Oo7::start() else { return };
+    store(&oo7);
+    assert_eq!(lookup(&oo7), (Some(0), VALUE.to_vec()));
+    oo7.lock();
+    assert_eq!(lookup(&oo7), (Some(1), Vec::new()));
+    oo7.start_prompter(&["answer", "test-pass"]);
+    store(&oo7);
+    assert_eq!(lookup(&oo7), (Some(0), VALUE.to_vec()));
 }

@@ -10,11 +10,17 @@
 //! This folder uses nothing else of the tests, so that other crates can include it by its path.
 
 mod gnome_keyring;
+mod keepassxc;
+mod kwallet;
+mod oo7;
 mod process;
 mod session;
 
 pub(crate) use gnome_keyring::{GnomeKeyring, State};
-pub(crate) use session::Session;
+pub(crate) use keepassxc::KeePassXc;
+pub(crate) use kwallet::KWallet;
+pub(crate) use oo7::Oo7;
+pub(crate) use session::{SERVICE, Session};
 
 /// The passphrase of every keyring, wallet and database that is made here.
 pub(crate) const PASSPHRASE: &str = "test-pass";

@@ -64,6 +64,12 @@ impl Running {
         });
     }
 
+    /// Asks it to end, and waits until it has.
+    pub(crate) fn end(mut self) {
+        self.signal(Signal::TERM);
+        wait_until("the program ends", || !self.is_alive());
+    }
+
     fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.0), signal).expect("it is our own child");
     }
