@@ -123,7 +123,8 @@ impl Stores {
         }
     }
 
-    /// Lists entries, sorted by name then scope, from each backend that keeps them.
+    /// Lists entries, sorted by name then scope, from each backend that keeps them. What a backend
+    /// holds of a scope that the policy keeps elsewhere is left out: it would never be read.
     ///
     /// # Errors
     /// [`StoreError::Backend`] of the first backend that failed.
@@ -150,6 +151,7 @@ impl Stores {
             .flat_map(|(backend, entries)| {
                 entries.into_iter().map(move |entry| Found { entry, backend })
             })
+            .filter(|found| self.backend_of(&found.entry.key.scope) == found.backend)
             .collect();
         found.sort_by(|a, b| {
             let (a, b) = (&a.entry.key, &b.entry.key);
