@@ -4,5 +4,7 @@
     reason = "tests make and look at files as they please, and wait for other programs"
 )]
 
+mod contract;
 mod daemons;
 mod harness;
+mod stores;
