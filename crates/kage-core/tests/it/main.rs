@@ -8,3 +8,4 @@ mod contract;
 mod daemons;
 mod harness;
 mod stores;
+mod tidy;
