@@ -4,9 +4,11 @@
 //! ask: there is no way to make a policy from one.
 
 pub mod edit;
+mod listing;
 mod manifest;
 mod policy;
 
+pub use listing::{Listing, ListingError};
 pub use manifest::{MANIFEST_PATH, Manifest, ManifestError, Required};
 pub use policy::{
     AgentsPolicy, AuditPolicy, ConfigError, Namespace, OnFailure, Policy, SecretsPolicy,

@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use serde::{Deserialize, Deserializer, de};
 
+use super::Listing;
 use crate::disk::{self, PathError};
 use crate::name::{BackendName, Label, Reserved, SecretName};
 
@@ -76,7 +77,8 @@ impl Default for SecretsPolicy {
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields, default)]
 pub struct Namespace {
-    /// Folders and globs, as written: `~` is not expanded yet.
+    /// Folders and globs, as written (each a [`Listing`]): `~` is not expanded yet.
+    #[serde(deserialize_with = "listings")]
     pub repos: Vec<String>,
     /// Where this namespace's secrets are kept, if elsewhere.
     pub backend: Option<BackendName>,
@@ -280,6 +282,14 @@ fn labels<'de, D: Deserializer<'de>>(input: D) -> Result<Vec<Label>, D::Error> {
     Vec::<String>::deserialize(input)?.iter().map(|text| parsed::<_, D>(text)).collect()
 }
 
+fn listings<'de, D: Deserializer<'de>>(input: D) -> Result<Vec<String>, D::Error> {
+    let entries = Vec::<String>::deserialize(input)?;
+    match entries.iter().find_map(|entry| Listing::parse(entry).err()) {
+        Some(error) => Err(de::Error::custom(error)),
+        None => Ok(entries),
+    }
+}
+
 fn labelled<'de, D: Deserializer<'de>>(input: D) -> Result<BTreeMap<Label, Namespace>, D::Error> {
     let raw = BTreeMap::<String, Namespace>::deserialize(input)?;
     raw.into_iter().map(|(text, namespace)| Ok((parsed::<_, D>(&text)?, namespace))).collect()
@@ -348,6 +358,8 @@ mod tests {
             "[secrets]\ntimeout = 10",
             "[secrets]\ninject = [\"A-B\"]",
             "[namespaces.\"a b\"]\nrepos = []",
+            "[namespaces.a]\nrepos = [\"code/x\"]",
+            "[namespaces.a]\nrepos = [\"~/code/[x\"]",
             "[secrets]\nnamespace_order = [\"absent\"]",
             "[audit]\non_failure = \"ignore\"",
             "= broken",
