@@ -3,11 +3,13 @@
 //! A policy is read only from the user's own file. A manifest comes with a clone, so it can only
 //! ask: there is no way to make a policy from one.
 
+mod confirmed;
 pub mod edit;
 mod listing;
 mod manifest;
 mod policy;
 
+pub use confirmed::{Confirmed, ConfirmedError};
 pub use listing::{Listing, ListingError};
 pub use manifest::{MANIFEST_PATH, Manifest, ManifestError, Required};
 pub use policy::{
