@@ -7,5 +7,6 @@
 mod contract;
 mod daemons;
 mod harness;
+mod place;
 mod stores;
 mod tidy;
