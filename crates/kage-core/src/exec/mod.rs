@@ -5,6 +5,10 @@
 //! the child runs. Where something has to be, or the system cannot replace a process, a `spawn`
 //! beside it is the place.
 
+mod inherited;
+
+pub use inherited::inherited;
+
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::process::CommandExt as _;

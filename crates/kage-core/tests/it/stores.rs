@@ -29,7 +29,7 @@ pub(crate) fn policy(text: &str) -> Policy {
 
 /// Opens an audit log in `folder`.
 pub(crate) fn audit(folder: &Path) -> AuditLog {
-    AuditLog::open(&folder.join("audit.jsonl")).expect("the folder is ours")
+    AuditLog::at(&folder.join("audit.jsonl"))
 }
 
 /// Returns kage itself, at no place.

@@ -1,0 +1,57 @@
+//! File descriptors that the caller of this program opened for it.
+
+use std::io;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use rustix::io::{FdFlags, fcntl_dupfd_cloexec, fcntl_setfd};
+
+/// Returns a copy of the open descriptor `number`. Neither it nor the original is inherited by a
+/// child from now on.
+///
+/// # Errors
+/// When it is not open, or is standard output or error.
+#[expect(unsafe_code, reason = "a number from the command line becomes a descriptor")]
+pub fn inherited(number: i32) -> io::Result<OwnedFd> {
+    if number == 0 {
+        return Ok(fcntl_dupfd_cloexec(io::stdin().as_fd(), 3)?);
+    }
+    if number < 3 || !Path::new(&format!("/dev/fd/{number}")).exists() {
+        let what = format!("{number} is no descriptor that is open for reading");
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
+    }
+    // SAFETY: the descriptor is open, as was just seen, and nothing in this process closes it: the
+    // caller opened it for kage, and kage takes only a copy.
+    let original = unsafe { BorrowedFd::borrow_raw(number) };
+    fcntl_setfd(original, FdFlags::CLOEXEC)?;
+    Ok(fcntl_dupfd_cloexec(original, 3)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read as _;
+    use std::os::fd::AsRawFd as _;
+
+    #[test]
+    fn an_open_descriptor_is_copied_and_neither_is_inherited() {
+        let (reader, writer) = io::pipe().unwrap();
+        let reader: OwnedFd = reader.into();
+        fcntl_setfd(&reader, FdFlags::empty()).unwrap();
+        let copy = inherited(reader.as_raw_fd()).unwrap();
+        for fd in [reader.as_fd(), copy.as_fd()] {
+            assert!(rustix::io::fcntl_getfd(fd).unwrap().contains(FdFlags::CLOEXEC));
+        }
+        io::Write::write_all(&mut { writer }, b"text").unwrap();
+        let mut text = String::new();
+        std::fs::File::from(copy).read_to_string(&mut text).unwrap();
+        assert_eq!(text, "text");
+    }
+
+    #[test]
+    fn what_is_not_open_is_refused() {
+        for number in [-1, 1, 2, 9_999] {
+            assert!(inherited(number).is_err(), "{number}");
+        }
+    }
+}
