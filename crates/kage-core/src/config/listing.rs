@@ -24,12 +24,12 @@ pub enum ListingError {
     /// It is relative, or another user's home.
     #[error("`{0}` must be an absolute path, or begin with `~/`")]
     Relative(String),
-    /// It is no glob.
-    #[error("`{entry}` is not a glob: {reason}")]
+    /// It is a glob that nothing can match.
+    #[error("`{entry}` can match nothing: {reason}")]
     Glob {
         /// The entry.
         entry: String,
-        /// What the matcher said.
+        /// What is wrong with it.
         reason: &'static str,
     },
 }
@@ -50,11 +50,20 @@ impl<'a> Listing<'a> {
             .and_then(|cut| entry.split_at_checked(cut))
             .and_then(|(folder, rest)| Some((folder, rest.strip_prefix('/')?)))
             .ok_or_else(|| ListingError::Relative(entry.to_owned()))?;
-        match glob::Pattern::new(pattern) {
-            Ok(_) => Ok(Self::Glob { folder, pattern }),
-            Err(error) => Err(ListingError::Glob { entry: entry.to_owned(), reason: error.msg }),
+        let pattern = pattern.trim_end_matches('/');
+        match problem_of(pattern) {
+            None => Ok(Self::Glob { folder, pattern }),
+            Some(reason) => Err(ListingError::Glob { entry: entry.to_owned(), reason }),
         }
     }
+}
+
+/// Returns why no path can match `pattern`. The paths it is held against are plain.
+fn problem_of(pattern: &str) -> Option<&'static str> {
+    if pattern.split('/').any(|part| ["", ".", ".."].contains(&part)) {
+        return Some("after a wildcard, no part may be empty, `.` or `..`");
+    }
+    glob::Pattern::new(pattern).err().map(|error| error.msg)
 }
 
 #[cfg(test)]
@@ -72,6 +81,8 @@ mod tests {
             ("~/w*/x", glob("~", "w*/x")),
             ("~/work/**/api-?", glob("~/work", "**/api-?")),
             ("/*", glob("", "*")),
+            ("~/work/*/", glob("~/work", "*")),
+            ("~/work/../*", glob("~/work/..", "*")),
             ("/srv/[[]old]", glob("/srv", "[[]old]")),
         ] {
             assert_eq!(Listing::parse(entry), listing, "{entry}");
@@ -83,7 +94,7 @@ mod tests {
         for entry in ["", "code", "./code", "*", "~you/code", "~*"] {
             assert!(matches!(Listing::parse(entry), Err(ListingError::Relative(_))), "{entry}");
         }
-        for entry in ["~/a**", "~/[", "/***"] {
+        for entry in ["~/a**", "~/[", "/***", "~/*/../x", "~/*//x", "~/*/."] {
             assert!(matches!(Listing::parse(entry), Err(ListingError::Glob { .. })), "{entry}");
         }
     }

@@ -177,6 +177,28 @@ mod tests {
     }
 
     #[test]
+    fn the_evidence_must_belong_to_who_asks() {
+        let world = tempfile::tempdir().unwrap();
+        let top = fs::canonicalize(world.path()).unwrap();
+        let entry = top.join("main/.git/worktrees/x");
+        for folder in [&entry, &top.join("main/.git/objects"), &top.join("x")] {
+            fs::create_dir_all(folder).unwrap();
+        }
+        for (path, text) in [
+            (top.join("x/.git"), "gitdir: ../main/.git/worktrees/x\n"),
+            (entry.join("gitdir"), "../../../../x/.git\n"),
+            (entry.join("commondir"), "../..\n"),
+            (top.join("main/.git/HEAD"), "ref: refs/heads/main\n"),
+        ] {
+            fs::write(path, text).unwrap();
+        }
+        let (found, user) = (top.join("x"), fs::metadata(&top).unwrap().uid());
+        assert_eq!(main_repository(&found, user), Ok(top.join("main")));
+        let foreign = because(&found.join(".git"), Reason::OtherOwner);
+        assert_eq!(main_repository(&found, user + 1), Err(foreign));
+    }
+
+    #[test]
     fn a_line_of_git_is_a_path_without_its_line_end() {
         assert_eq!(path(b"/a b \n"), Some("/a b ".into()));
         assert_eq!(path(b"../x\r\n\n"), Some("../x".into()));

@@ -164,9 +164,9 @@ fn a_wildcard_stays_within_a_name_and_off_hidden_ones() {
         ("~/work/[!b]", &["work/a"]),
         ("~/work/[[]x]", &["work/[x]"]),
         ("~/work/.*", &["work/.h"]),
-        ("~/work/*/", &[]),
+        ("~/work/*/", &["work/a", "work/[x]"]),
         ("~/work/../work/*", &["work/a", "work/[x]"]),
-        ("~/work/*/../a", &[]),
+        // The world itself is in a hidden folder.
         ("/**/work/a", &[]),
     ] {
         let world = dev(&[glob]);
@@ -175,10 +175,33 @@ fn a_wildcard_stays_within_a_name_and_off_hidden_ones() {
         }
         let matched = |path: &&str| world.place(path).membership == unconfirmed("dev", glob);
         let matched: Vec<_> = everything.into_iter().filter(matched).collect();
-        // Where the world is in a hidden folder, a glob from the root does not reach it.
-        if !glob.starts_with('/') {
-            assert_eq!(matched, expected, "{glob}");
-        }
+        assert_eq!(matched, expected, "{glob}");
+    }
+}
+
+#[test]
+fn an_absolute_entry_lists_as_one_below_home_does() {
+    let mut world = World::new();
+    let root = world.repository("work/shop");
+    for (entry, membership) in [
+        (root.display().to_string(), listed as fn(&str, &str) -> Membership),
+        (format!("{}/", root.display()), listed),
+        (format!("{}/work/*", world.home().display()), unconfirmed),
+    ] {
+        world.policy = dev(&[&entry]).policy;
+        assert_eq!(world.place("work/shop").membership, membership("dev", &entry));
+    }
+}
+
+#[test]
+fn without_a_home_nothing_is_listed_below_it() {
+    let world = dev(&["~/work/shop", "~/work/*"]);
+    let dir = world.repository("work/shop");
+    for home in ["", ".", "/nonexistent"] {
+        let home = std::path::Path::new(home);
+        let (policy, confirmed) = (&world.policy, &world.confirmed);
+        let question = Question { dir: &dir, home, policy, confirmed, namespace: None };
+        assert_eq!(place(&question).unwrap().membership, Membership::None, "{home:?}");
     }
 }
 
