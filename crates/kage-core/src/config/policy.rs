@@ -7,12 +7,12 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use serde::{Deserialize, Deserializer, de};
 
-use super::Listing;
+use super::{Listing, ListingError};
 use crate::disk::{self, PathError};
 use crate::name::{BackendName, Label, Reserved, SecretName};
 
 /// The longest configuration that is read, in bytes.
-const MAX_CONFIG_BYTES: usize = 1024 * 1024;
+pub(super) const MAX_CONFIG_BYTES: usize = 1024 * 1024;
 
 /// What the user allows and prefers. Trusted: read only from the user's own file.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
@@ -220,6 +220,12 @@ pub enum ConfigError {
         /// The name.
         label: Label,
     },
+    /// An entry of `repos` can list nothing.
+    #[error(transparent)]
+    Listing(#[from] ListingError),
+    /// It has a form that kage understands and cannot change.
+    #[error("{} has a form that kage cannot change: edit it by hand", .0.display())]
+    NotEditable(PathBuf),
 }
 
 impl ConfigError {
