@@ -206,6 +206,19 @@ mod tests {
     }
 
     #[test]
+    fn confirmations_at_the_same_time_are_all_kept() {
+        let World { folder: _folder, root, record } = world();
+        let labels: Vec<_> = (0..16).map(|number| label(&format!("n{number}"))).collect();
+        std::thread::scope(|threads| {
+            for label in &labels {
+                threads.spawn(|| Confirmed::add(&record, label, &root).unwrap());
+            }
+        });
+        let confirmed = Confirmed::load(&record).unwrap();
+        assert!(labels.iter().all(|label| confirmed.covers(label, &root)));
+    }
+
+    #[test]
     fn a_damaged_record_is_an_error_and_stays() {
         let World { folder: _folder, root, record } = world();
         for text in ["", "[]", "{\"confirmed\": 1}", "{\"confirmed\": [], \"more\": 1}"] {

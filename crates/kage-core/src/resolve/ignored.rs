@@ -43,7 +43,8 @@ pub enum Reason {
     OtherCommon,
     /// A worktree whose repository is neither an ordinary nor a bare one.
     NotARepository,
-    /// A folder of the main repository that is not its own there: a link, or another repository.
+    /// A folder in the main repository that is not its own: a link, another repository, or another
+    /// user's.
     OtherRepository,
     /// A `.kage` that is a symbolic link.
     LinkedManifest,
@@ -64,7 +65,7 @@ impl fmt::Display for Reason {
             Self::OtherCommon => "it names another repository than the one it lies in",
             Self::NotARepository => "it is neither an ordinary repository nor a bare one",
             Self::OtherRepository => {
-                "it is a link or another repository, so the worktree's folder does not stand for it"
+                "it is not the main repository's own, so the worktree's folder does not stand for it"
             }
             Self::LinkedManifest => "it is a symbolic link, so no manifest is read",
         })

@@ -109,8 +109,11 @@ fn root_of(common: &Path) -> Option<PathBuf> {
     if common.file_name() == Some(OsStr::new(".git")) {
         return common.parent().map(Path::to_owned);
     }
-    let config = disk::read_plain(&common.join("config"), MAX_CONFIG_BYTES).ok()?;
-    is_bare(&config).then(|| common.to_owned())
+    // With `extensions.worktreeConfig`, git moves `core.bare` into the second file.
+    let bare = ["config", "config.worktree"].iter().any(|name| {
+        disk::read_plain(&common.join(name), MAX_CONFIG_BYTES).is_ok_and(|text| is_bare(&text))
+    });
+    bare.then(|| common.to_owned())
 }
 
 /// Reads `core.bare` of a git-config(1) as git writes it. What only git itself would understand

@@ -59,12 +59,13 @@ fn a_forged_worktree_that_names_a_foreign_common_folder_maps_nothing() {
     let common = format!("{}/.git\n", main.display());
     world.file("evil/fake/.git/worktrees/x/commondir", common);
     world.file("evil/fake/.git/commondir", "../../../main/.git\n");
-    world.file("evil/fake/.git/HEAD", "ref: refs/heads/main\n");
-    world.folder("evil/fake/.git/objects");
     let pointer = "evil/fake/.git/worktrees/x/commondir";
     world.assert_its_own("evil", &[(pointer, Reason::OtherCommon)]);
-    // One that is whole leads no further than the forger's own folder.
     world.file(pointer, "../..\n");
+    world.file("evil/fake/.git/HEAD", "ref: refs/heads/main\n");
+    world.assert_its_own("evil", &[("evil/fake/.git", Reason::NotARepository)]);
+    // One that is whole leads no further than the forger's own folder.
+    world.folder("evil/fake/.git/objects");
     assert_eq!(world.scopes("evil"), ["~/evil", "~/evil/fake"]);
 }
 

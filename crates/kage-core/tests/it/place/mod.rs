@@ -48,6 +48,15 @@ impl World {
         self.top().join("home")
     }
 
+    /// Returns the way to home from the directory that the tests run in.
+    fn relative_home(&self) -> PathBuf {
+        let here = std::env::current_dir().unwrap();
+        let up: PathBuf = here.components().skip(1).map(|_| "..").collect();
+        let home = up.join(self.home().strip_prefix("/").unwrap());
+        assert_eq!(fs::canonicalize(&home).unwrap(), self.home());
+        home
+    }
+
     /// Makes a folder below home.
     fn folder(&self, path: &str) -> PathBuf {
         let folder = self.home().join(path);

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::path::Path;
 
 use kage_core::config::Confirmed;
 use kage_core::name::Label;
@@ -197,8 +198,8 @@ fn an_absolute_entry_lists_as_one_below_home_does() {
 fn without_a_home_nothing_is_listed_below_it() {
     let world = dev(&["~/work/shop", "~/work/*"]);
     let dir = world.repository("work/shop");
-    for home in ["", ".", "/nonexistent"] {
-        let home = std::path::Path::new(home);
+    let relative = world.relative_home();
+    for home in [Path::new(""), Path::new("/nonexistent"), &relative] {
         let (policy, confirmed) = (&world.policy, &world.confirmed);
         let question = Question { dir: &dir, home, policy, confirmed, namespace: None };
         assert_eq!(place(&question).unwrap().membership, Membership::None, "{home:?}");
@@ -221,9 +222,11 @@ fn a_glob_lists_no_folder_without_a_repository() {
 
 #[test]
 fn a_folder_beats_a_glob_of_the_same_namespace() {
-    let world = dev(&["~/work/*", "~/work/shop"]);
-    world.repository("work/shop");
-    assert_eq!(world.place("work/shop").membership, listed("dev", "~/work/shop"));
+    for repos in [["~/work/*", "~/work/shop"], ["~/work/shop", "~/work/*"]] {
+        let world = dev(&repos);
+        world.repository("work/shop");
+        assert_eq!(world.place("work/shop").membership, listed("dev", "~/work/shop"));
+    }
 }
 
 #[test]

@@ -46,6 +46,10 @@ fn a_worktree_of_a_bare_repository_counts_as_that() {
     world.git("shop.git", &["worktree", "add", "-q", "../tree"]);
     assert_eq!(world.scopes("tree"), ["~/tree", "~/shop.git"]);
     assert!(world.place("tree").repository.unwrap().worktree);
+    // This moves `core.bare` to another file.
+    world.git("tree", &["sparse-checkout", "set", "api"]);
+    assert!(world.home().join("shop.git/config.worktree").is_file());
+    assert_eq!(world.scopes("tree"), ["~/tree", "~/shop.git"]);
 }
 
 #[test]
@@ -132,7 +136,7 @@ fn a_worktree_of_a_submodule_is_its_own() {
 }
 
 #[test]
-fn a_folder_that_is_another_repository_in_the_main_one_is_not_mapped() {
+fn a_folder_that_is_not_the_main_repositorys_own_is_not_mapped() {
     for make in [
         |world: &World| drop(world.repository("main/x/vendor")),
         |world: &World| world.git("main", &["init", "-q", "--bare", "x/vendor"]),
@@ -141,6 +145,13 @@ fn a_folder_that_is_another_repository_in_the_main_one_is_not_mapped() {
             world.folder("elsewhere");
             std::os::unix::fs::symlink("../../elsewhere", world.home().join("main/x/vendor"))
                 .unwrap();
+        },
+        |world: &World| {
+            let theirs = world.folder("main/x/vendor");
+            // Without the right to give it away, a repository will do.
+            if !world.give_away(&theirs) {
+                world.git("main/x/vendor", &["init", "-q"]);
+            }
         },
     ] {
         let world = World::new();
