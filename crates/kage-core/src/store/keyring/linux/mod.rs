@@ -1,0 +1,150 @@
+//! The Secret Service, over the session bus.
+//!
+//! What is asked, in bursts that leave together:
+//!
+//! 1. who the service is, its default collection, whether that is locked, a session, the searches;
+//! 2. the attributes of what was found;
+//! 3. the time of change of what kage did not write;
+//! 4. the values, with the attributes behind them.
+
+mod bus;
+mod fault;
+mod health;
+mod item;
+mod prompt;
+mod service;
+mod session;
+mod values;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use zbus::block_on;
+
+pub use self::health::{Health, Transport, examine};
+use self::item::Address;
+use self::service::{Service, Settings};
+use self::values::Change;
+use crate::config::Policy;
+use crate::name::Key;
+use crate::secret::SecretValue;
+use crate::store::{Attendant, Backend, BackendError, Deadline, Entry, Machine, Wanted};
+
+/// The keychain of this session.
+#[derive(Debug)]
+pub(crate) struct Keyring {
+    settings: Arc<Settings>,
+    service: Option<Service>,
+}
+
+impl Keyring {
+    /// Prepares the backend; the bus is reached at the first call.
+    pub(crate) fn new(policy: &Policy, machine: &Machine, attendant: Arc<dyn Attendant>) -> Self {
+        let settings = Settings {
+            address: machine.bus_address.clone(),
+            timeout: policy.secrets.timeout,
+            prompt_timeout: policy.secrets.prompt_timeout,
+            attendant,
+            lock_folder: machine.runtime_folder.clone(),
+        };
+        Self { settings: Arc::new(settings), service: None }
+    }
+
+    /// Returns the key of the vault at `vault`, if the keychain holds it.
+    ///
+    /// # Errors
+    /// [`BackendError`].
+    pub(crate) fn vault_key(&mut self, vault: &Path) -> Result<Option<SecretValue>, BackendError> {
+        let address = address_of_vault(vault)?;
+        let addresses = [address];
+        self.ask(async |service| service.read(&addresses).await)
+            .map(|values| values.into_values().next())
+    }
+
+    /// Keeps the key of the vault at `vault`.
+    ///
+    /// # Errors
+    /// [`BackendError`].
+    pub(crate) fn keep_vault_key(
+        &mut self,
+        vault: &Path,
+        key: &SecretValue,
+    ) -> Result<(), BackendError> {
+        let address = address_of_vault(vault)?;
+        let change = Change { value: key, description: None, now: Timestamp::now() };
+        self.ask(async |service| service.write(&address, change).await)
+    }
+
+    /// Forgets the key of the vault at `vault`.
+    ///
+    /// # Errors
+    /// [`BackendError`].
+    pub(crate) fn forget_vault_key(&mut self, vault: &Path) -> Result<(), BackendError> {
+        let address = address_of_vault(vault)?;
+        self.ask(async |service| service.delete(&address).await).map(drop)
+    }
+
+    /// Runs one call within its deadline, on the connection of the last one where that still holds.
+    fn ask<T>(
+        &mut self,
+        mut question: impl AsyncFnMut(&mut Service) -> Result<T, BackendError>,
+    ) -> Result<T, BackendError> {
+        let deadline = Deadline::start(self.settings.timeout);
+        block_on(async {
+            if let Some(mut kept) = self.service.take() {
+                kept.deadline = deadline;
+                match question(&mut kept).await {
+                    // Restarted since the last call.
+                    Err(BackendError::Unavailable { .. }) => {}
+                    answer => {
+                        self.service = answer.is_ok().then_some(kept);
+                        return answer;
+                    }
+                }
+            }
+            let mut service = Service::connect(&self.settings, deadline).await?;
+            let answer = question(&mut service).await;
+            // After a failure nobody knows what is still under way on the connection.
+            self.service = answer.is_ok().then_some(service);
+            answer
+        })
+    }
+}
+
+impl Backend for Keyring {
+    fn list(&mut self, wanted: Wanted<'_>) -> Result<Vec<Entry>, BackendError> {
+        self.ask(async |service| service.list(wanted).await)
+    }
+
+    fn read(&mut self, keys: &[Key]) -> Result<BTreeMap<Key, SecretValue>, BackendError> {
+        let addresses: Vec<_> = keys.iter().map(Address::from).collect();
+        let values = self.ask(async |service| service.read(&addresses).await)?;
+        let keyed = values.into_iter().filter_map(|(address, value)| Some((address.key()?, value)));
+        Ok(keyed.collect())
+    }
+
+    fn write(
+        &mut self,
+        key: &Key,
+        value: &SecretValue,
+        description: Option<&str>,
+        now: Timestamp,
+    ) -> Result<(), BackendError> {
+        let address = key.into();
+        let change = Change { value, description, now };
+        self.ask(async |service| service.write(&address, change).await)
+    }
+
+    fn delete(&mut self, key: &Key) -> Result<bool, BackendError> {
+        let address = key.into();
+        self.ask(async |service| service.delete(&address).await)
+    }
+}
+
+fn address_of_vault(vault: &Path) -> Result<Address, BackendError> {
+    let path = vault.to_str().filter(|path| !path.contains('\0'));
+    let path = path.ok_or_else(|| fault::failed("the vault's path is not UTF-8".to_owned()))?;
+    Ok(Address::of_vault(path))
+}
