@@ -66,6 +66,17 @@ fn without_a_daemon_or_a_bus_a_client_is_told_so() {
 }
 
 #[test]
+fn a_monitor_hears_what_is_said() {
+    let keyring = GnomeKeyring::start();
+    let monitor = keyring.monitor();
+    assert!(!monitor.heard("member=SearchItems"));
+    assert_eq!(lookup(&keyring).0, Some(1));
+    monitor.catch_up();
+    assert!(monitor.heard("member=SearchItems"));
+    assert!(!monitor.heard("member=GetSecret"));
+}
+
+#[test]
 fn keepassxc_keeps_and_gives_and_locks() {
     let keepassxc = KeePassXc::start();
     store(&keepassxc);

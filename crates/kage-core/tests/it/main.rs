@@ -7,6 +7,8 @@
 mod contract;
 mod daemons;
 mod harness;
+mod keyring_states;
 mod place;
+mod seed;
 mod stores;
 mod tidy;

@@ -1,11 +1,16 @@
-//! What every test of `Stores` needs: keys, values, a policy, a log.
+//! `Stores` over the real backends, and the people who may sit before them.
 
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 
 use kage_core::audit::{Actor, AuditLog};
 use kage_core::config::Policy;
 use kage_core::name::Key;
 use kage_core::secret::SecretValue;
+use kage_core::store::vault::Unlock;
+use kage_core::store::{Attendant, Machine, Nobody, Stores};
+
+use crate::daemons::Session;
 
 /// Returns the key of `name` in `scope`.
 pub(crate) fn key(scope: &str, name: &str) -> Key {
@@ -27,6 +32,16 @@ pub(crate) fn policy(text: &str) -> Policy {
     Policy::parse(text, Path::new("config.toml")).expect("a valid policy")
 }
 
+/// Returns the machine of `session`.
+pub(crate) fn machine(session: &Session) -> Machine {
+    Machine {
+        bus_address: Some(session.bus_address()),
+        vault_file: session.home().join(".local/share/kage/vault.age"),
+        home: session.home(),
+        runtime_folder: session.runtime_folder().join("kage"),
+    }
+}
+
 /// Opens an audit log in `folder`.
 pub(crate) fn audit(folder: &Path) -> AuditLog {
     AuditLog::at(&folder.join("audit.jsonl"))
@@ -35,4 +50,72 @@ pub(crate) fn audit(folder: &Path) -> AuditLog {
 /// Returns kage itself, at no place.
 pub(crate) fn actor() -> Actor {
     Actor { program: None, agent: None, place: None }
+}
+
+/// Opens the stores of `session` with nobody at the terminal.
+pub(crate) fn unattended(session: &Session, policy_text: &str) -> Stores {
+    attended(session, policy_text, Arc::new(Nobody))
+}
+
+/// Opens the stores of `session` with `attendant` at the terminal.
+pub(crate) fn attended(
+    session: &Session,
+    policy_text: &str,
+    attendant: Arc<dyn Attendant>,
+) -> Stores {
+    Stores::open(
+        audit(&session.home()),
+        actor(),
+        &policy(policy_text),
+        &machine(session),
+        Unlock::default(),
+        attendant,
+    )
+}
+
+/// Opens the stores of a session that knows no bus.
+pub(crate) fn without_bus_address(session: &Session) -> Stores {
+    let machine = Machine { bus_address: None, ..machine(session) };
+    let (audit, policy) = (audit(&session.home()), policy(""));
+    Stores::open(audit, actor(), &policy, &machine, Unlock::default(), Arc::new(Nobody))
+}
+
+/// Somebody who is there, reads what is said, and knows a passphrase or does not.
+#[derive(Debug, Default)]
+pub(crate) struct Person {
+    passphrase: Option<&'static str>,
+    told: Mutex<Vec<String>>,
+    asked: Mutex<Vec<String>>,
+}
+
+impl Person {
+    /// Returns one who answers every question for a passphrase with this.
+    pub(crate) fn who_says(passphrase: &'static str) -> Self {
+        Self { passphrase: Some(passphrase), ..Self::default() }
+    }
+
+    /// Returns all that was said so far.
+    pub(crate) fn told(&self) -> Vec<String> {
+        self.told.lock().expect("nobody panicked").clone()
+    }
+
+    /// Returns all that was asked so far.
+    pub(crate) fn asked(&self) -> Vec<String> {
+        self.asked.lock().expect("nobody panicked").clone()
+    }
+}
+
+impl Attendant for Person {
+    fn present(&self) -> bool {
+        true
+    }
+
+    fn tell(&self, message: &str) {
+        self.told.lock().expect("nobody panicked").push(message.to_owned());
+    }
+
+    fn passphrase(&self, question: &str) -> Option<SecretValue> {
+        self.asked.lock().expect("nobody panicked").push(question.to_owned());
+        self.passphrase.map(value)
+    }
 }

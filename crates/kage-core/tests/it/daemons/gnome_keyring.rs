@@ -113,6 +113,13 @@ impl GnomeKeyring {
         wait_until("its name is free", || !self.session.has_name(SERVICE));
     }
 
+    /// Ends the daemon and starts it anew, unlocked and with what it kept.
+    pub(crate) fn restart(&mut self) {
+        self.daemon.take().expect("it runs").end();
+        wait_until("its name is free", || !self.session.has_name(SERVICE));
+        self.start_daemon();
+    }
+
     /// Starts the stand-in for the desktop's dialog. `behaviour` is its command line: `dismiss`,
     /// `hang`, or `answer` with the answers in order (the last one repeats), each after `--delay`
     /// seconds if that comes first.

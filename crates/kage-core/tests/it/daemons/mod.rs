@@ -20,6 +20,7 @@ pub(crate) use gnome_keyring::{GnomeKeyring, State};
 pub(crate) use keepassxc::KeePassXc;
 pub(crate) use kwallet::KWallet;
 pub(crate) use oo7::Oo7;
+pub(crate) use process::wait_until;
 pub(crate) use session::{SERVICE, Session};
 
 /// The passphrase of every keyring, wallet and database that is made here.

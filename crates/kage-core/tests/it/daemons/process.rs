@@ -64,6 +64,11 @@ impl Running {
         });
     }
 
+    /// Kills it.
+    pub(crate) fn kill(&self) {
+        self.signal(Signal::KILL);
+    }
+
     /// Asks it to end, and waits until it has.
     pub(crate) fn end(mut self) {
         self.signal(Signal::TERM);

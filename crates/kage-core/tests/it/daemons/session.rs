@@ -110,6 +110,30 @@ impl Session {
         command
     }
 
+    /// Stops the bus where it is: it takes connections and answers nothing.
+    pub(crate) fn freeze_bus(&self) {
+        self.bus.as_ref().expect("it runs").freeze();
+    }
+
+    /// Kills the bus, and with it every connection.
+    pub(crate) fn kill_bus(&self) {
+        self.bus.as_ref().expect("it runs").kill();
+    }
+
+    /// Starts to watch what is said on the bus.
+    pub(crate) fn monitor(&self) -> Monitor<'_> {
+        let log = self.path("monitor.log");
+        let mut command = self.command("dbus-monitor");
+        command.arg("--session");
+        let running = Running::start(&mut command, b"", &log, "dbus");
+        let monitor = Monitor { _running: running, log, session: self };
+        wait_until("the monitor listens", || {
+            self.has_name("kage.monitor.begins");
+            monitor.heard("kage.monitor.begins")
+        });
+        monitor
+    }
+
     /// Runs `program` in this session to its end.
     pub(crate) fn run(&self, program: &str, args: &[&str], input: &[u8], package: &str) -> Ended {
         let mut command = bounded(program);
@@ -166,5 +190,27 @@ impl Session {
 
     fn bus_answers(&self) -> bool {
         self.call("org.freedesktop.DBus", "/", "org.freedesktop.DBus.GetId", &[]).code == Some(0)
+    }
+}
+
+/// Hears what is said on a bus.
+#[derive(Debug)]
+pub(crate) struct Monitor<'a> {
+    _running: Running,
+    log: PathBuf,
+    session: &'a Session,
+}
+
+impl Monitor<'_> {
+    /// Returns whether a message with `text` in it was heard so far.
+    pub(crate) fn heard(&self, text: &str) -> bool {
+        let log = std::fs::read(&self.log).expect("it has a log");
+        log.windows(text.len()).any(|window| window == text.as_bytes())
+    }
+
+    /// Waits until all is heard that was said before.
+    pub(crate) fn catch_up(&self) {
+        self.session.has_name("kage.monitor.ends");
+        wait_until("the monitor has caught up", || self.heard("kage.monitor.ends"));
     }
 }

@@ -1,0 +1,285 @@
+//! The clauses of every backend.
+
+use std::sync::Barrier;
+
+use jiff::Timestamp;
+use kage_core::name::{Key, Scope};
+use kage_core::store::Metadata;
+
+use super::{Subject, delete, entries, everything, holds, only_entry, read, write};
+use crate::stores::{is, key, value};
+
+clauses! { each_clause of any:
+    any_bytes_come_back_as_they_were,
+    a_second_value_takes_the_place_of_the_first,
+    what_is_deleted_is_gone_and_was_there_once,
+    what_is_not_there_is_absent_and_no_error,
+    a_hundred_values_come_in_one_read,
+    scopes_are_kept_apart,
+    names_that_begin_alike_are_kept_apart,
+    metadata_follows_its_secret,
+    everything_is_listed_once_and_a_scope_alone,
+    what_another_process_changed_is_read_as_it_is_now,
+    a_name_never_gets_the_value_of_another,
+    two_writers_at_once_lose_nothing,
+    two_writers_of_one_name_make_one_entry,
+}
+
+pub(super) fn any_bytes_come_back_as_they_were(subject: &impl Subject) {
+    let every_byte: Vec<u8> = (0..=u8::MAX).collect();
+    let long = every_byte.repeat(256);
+    let kinds: [(&str, &[u8]); 12] = [
+        ("EMPTY", b""),
+        ("NUL", b"\0"),
+        ("NUL_INSIDE", b"s3cr3t\0for\0contract\0"),
+        ("LINES", b"s3cr3t-for-contract\r\nsecond line\n\n"),
+        ("BLANK", b" \t "),
+        ("NOT_UTF_8", b"\xff\xfe s3cr3t \x80\xc3"),
+        ("UNICODE", "s3cr3t-für-日本\u{202e}".as_bytes()),
+        ("SHELL", b"$(touch /tmp/kage) `id` ${HOME} \\ ; & | > * ~ !"),
+        ("QUOTES", br#"'s3cr3t' "for" 'contract"#),
+        ("BASE64", b"czNjcjN0LWZvci1jb250cmFjdA=="),
+        ("EVERY_BYTE", &every_byte),
+        ("LONG", &long),
+    ];
+    let keys = kinds.map(|(name, _)| key("namespace:bytes", name));
+    let writer = subject.stores();
+    for (key, (_, bytes)) in keys.iter().zip(kinds) {
+        write(&writer, key, bytes);
+    }
+    let values = read(&subject.stores(), &keys);
+    for (key, (_, bytes)) in keys.iter().zip(kinds) {
+        assert!(is(values.get(key), bytes), "{key}");
+    }
+}
+
+pub(super) fn a_second_value_takes_the_place_of_the_first(subject: &impl Subject) {
+    let key = key("namespace:overwrite", "API_KEY");
+    let longer = "s3cr3t-for-contract-".repeat(100);
+    for bytes in ["s3cr3t-for-contract", &longer, "", "short", "short"] {
+        write(&subject.stores(), &key, bytes);
+        let stores = subject.stores();
+        assert!(holds(&stores, &key, bytes));
+        let entry = only_entry(&stores, &key.scope);
+        assert_eq!((entry.key, entry.duplicates), (key.clone(), 0));
+    }
+}
+
+pub(super) fn what_is_deleted_is_gone_and_was_there_once(subject: &impl Subject) {
+    let (gone, stays) = (key("namespace:delete", "GONE"), key("namespace:delete", "STAYS"));
+    let stores = subject.stores();
+    write(&stores, &gone, "s3cr3t-for-contract");
+    write(&stores, &stays, "s3cr3t-for-contract-stays");
+    assert!(delete(&stores, &gone));
+    assert!(!delete(&stores, &gone));
+    for stores in [stores, subject.stores()] {
+        assert!(!read(&stores, std::slice::from_ref(&gone)).contains_key(&gone));
+        assert_eq!(only_entry(&stores, &gone.scope).key, stays);
+        assert!(holds(&stores, &stays, "s3cr3t-for-contract-stays"));
+        assert!(!delete(&stores, &gone));
+    }
+    let stores = subject.stores();
+    write(&stores, &gone, "s3cr3t-for-contract-again");
+    assert!(holds(&stores, &gone, "s3cr3t-for-contract-again"));
+}
+
+pub(super) fn what_is_not_there_is_absent_and_no_error(subject: &impl Subject) {
+    let (there, absent) = (key("namespace:absent", "THERE"), key("namespace:absent", "ABSENT"));
+    let stores = subject.stores();
+    assert_eq!(entries(&stores, &[&there.scope]), []);
+    assert!(read(&stores, &[there.clone(), absent.clone()]).is_empty());
+    assert!(read(&stores, &[]).is_empty());
+    assert!(!delete(&stores, &absent));
+    write(&stores, &there, "s3cr3t-for-contract");
+    let values = read(&stores, &[absent.clone(), there.clone(), absent]);
+    assert_eq!(values.into_keys().collect::<Vec<_>>(), [there]);
+}
+
+pub(super) fn a_hundred_values_come_in_one_read(subject: &impl Subject) {
+    let keys: Vec<Key> =
+        (0..100).map(|number| key("namespace:many", &format!("KEY_{number}"))).collect();
+    let writer = subject.stores();
+    for key in &keys {
+        write(&writer, key, format!("s3cr3t-for-contract-{}", key.name));
+    }
+    let stores = subject.stores();
+    assert_eq!(entries(&stores, &[&keys[0].scope]).len(), keys.len());
+    let values = read(&stores, &keys);
+    for key in &keys {
+        assert!(is(values.get(key), format!("s3cr3t-for-contract-{}", key.name)), "{key}");
+    }
+}
+
+pub(super) fn scopes_are_kept_apart(subject: &impl Subject) {
+    let scopes = [
+        "global",
+        "namespace:global",
+        "namespace:apart",
+        "namespace:apart.more",
+        "namespace:APART",
+        "subscription:apart",
+        "repo:/",
+        "repo:/home/me/code/apart",
+        "repo:/home/me/code/apart/api",
+        "repo:/home/me/code/Apart",
+        "repo:/home/me/my code/it's \"apart\" = 50%, really",
+        "repo:/home/me/日本/ü/*/[a]?",
+        "repo:/home/me/line\nend",
+    ];
+    let keys = scopes.map(|scope| key(scope, "APART"));
+    let writer = subject.stores();
+    for key in &keys {
+        write(&writer, key, format!("s3cr3t-for-contract-{}", key.scope));
+    }
+    let stores = subject.stores();
+    for key in &keys {
+        assert_eq!(only_entry(&stores, &key.scope).key, *key);
+    }
+    let values = read(&stores, &keys);
+    for key in &keys {
+        assert!(is(values.get(key), format!("s3cr3t-for-contract-{}", key.scope)), "{key}");
+    }
+    assert!(delete(&stores, &keys[2]));
+    assert_eq!(read(&subject.stores(), &keys).len(), keys.len() - 1);
+}
+
+pub(super) fn names_that_begin_alike_are_kept_apart(subject: &impl Subject) {
+    let keys =
+        ["A", "AB", "ABC", "ab", "_", "__", "A_", "A1"].map(|name| key("namespace:prefixes", name));
+    let writer = subject.stores();
+    for key in &keys {
+        write(&writer, key, format!("s3cr3t-for-contract-{}", key.name));
+    }
+    let stores = subject.stores();
+    assert_eq!(entries(&stores, &[&keys[0].scope]).len(), keys.len());
+    for key in &keys {
+        assert!(holds(&stores, key, format!("s3cr3t-for-contract-{}", key.name)), "{key}");
+    }
+    assert!(delete(&stores, &keys[0]));
+    assert_eq!(read(&subject.stores(), &keys).len(), keys.len() - 1);
+}
+
+pub(super) fn metadata_follows_its_secret(subject: &impl Subject) {
+    let key = key("namespace:metadata", "API_KEY");
+    let meta = || only_entry(&subject.stores(), &key.scope).meta;
+    let described = |description: Option<&str>| {
+        let before = Timestamp::now();
+        let written = subject.stores().write(&key, &value("s3cr3t-for-contract"), description);
+        written.unwrap_or_else(|error| panic!("{error}"));
+        let meta = meta();
+        let updated = meta.updated.expect("it was changed");
+        assert!(before <= updated && updated <= Timestamp::now(), "{before} {updated}");
+        meta
+    };
+    let first = described(None);
+    assert_eq!((first.created, first.description.as_deref()), (first.updated, None));
+    let text = "for \"tests\":\nüber, 50% = half";
+    let second = described(Some(text));
+    assert!(second.updated > first.updated);
+    let kept = Metadata { created: first.created, updated: second.updated, ..second.clone() };
+    assert_eq!((&kept, second.description.as_deref()), (&second, Some(text)));
+    let third = described(None);
+    assert_eq!((third.created, third.description.as_deref()), (first.created, Some(text)));
+    assert_eq!(described(Some("other")).description.as_deref(), Some("other"));
+}
+
+pub(super) fn everything_is_listed_once_and_a_scope_alone(subject: &impl Subject) {
+    let mut keys = [
+        key("global", "B"),
+        key("repo:/code/listed", "B"),
+        key("namespace:listed", "B"),
+        key("namespace:listed", "A"),
+        key("subscription:listed", "C"),
+    ];
+    for key in &keys {
+        write(&subject.stores(), key, "s3cr3t-for-contract");
+    }
+    keys.sort_by(|a, b| (&a.name, &a.scope).cmp(&(&b.name, &b.scope)));
+    let stores = subject.stores();
+    let everything = everything(&stores);
+    let listed: Vec<_> = everything.iter().map(|found| found.entry.key.clone()).collect();
+    assert_eq!(listed, keys);
+    let some = entries(&stores, &[&Scope::Global, &keys[0].scope]);
+    let listed: Vec<_> = some.into_iter().map(|entry| entry.key).collect();
+    assert_eq!(listed, keys[..3]);
+}
+
+pub(super) fn what_another_process_changed_is_read_as_it_is_now(subject: &impl Subject) {
+    let (changed, gone) = (key("namespace:stale", "CHANGED"), key("namespace:stale", "GONE"));
+    let (ours, theirs) = (subject.stores(), subject.stores());
+    write(&ours, &changed, "s3cr3t-for-contract-old");
+    write(&ours, &gone, "s3cr3t-for-contract-gone");
+    assert_eq!(entries(&ours, &[&changed.scope]).len(), 2);
+    write(&theirs, &changed, "s3cr3t-for-contract-new");
+    assert!(delete(&theirs, &gone));
+    let values = read(&ours, &[changed.clone(), gone.clone()]);
+    assert!(is(values.get(&changed), "s3cr3t-for-contract-new"));
+    assert!(!values.contains_key(&gone));
+    assert_eq!(only_entry(&ours, &changed.scope).key, changed);
+    assert!(!delete(&ours, &gone));
+}
+
+/// A store may give the place of what was deleted to what comes next.
+pub(super) fn a_name_never_gets_the_value_of_another(subject: &impl Subject) {
+    let (first, next) = (key("namespace:reused", "FIRST"), key("namespace:reused", "NEXT"));
+    for _ in 0..3 {
+        let (ours, theirs) = (subject.stores(), subject.stores());
+        write(&ours, &first, "s3cr3t-for-contract-first");
+        assert_eq!(only_entry(&ours, &first.scope).key, first);
+        assert!(delete(&theirs, &first));
+        write(&theirs, &next, "s3cr3t-for-contract-next");
+        assert!(read(&ours, std::slice::from_ref(&first)).is_empty());
+        assert!(!delete(&ours, &first));
+        assert!(holds(&ours, &next, "s3cr3t-for-contract-next"));
+        // Found by the old place, the write would turn the other secret into this one.
+        write(&ours, &first, "s3cr3t-for-contract-again");
+        assert!(holds(&theirs, &next, "s3cr3t-for-contract-next"));
+        assert!(delete(&theirs, &next) && delete(&theirs, &first));
+    }
+}
+
+pub(super) fn two_writers_at_once_lose_nothing(subject: &impl Subject) {
+    let keys = |writer: &str| -> Vec<Key> {
+        (0..10).map(|number| key("namespace:writers", &format!("{writer}_{number}"))).collect()
+    };
+    at_once(["A", "B"], |writer| {
+        let stores = subject.stores();
+        for key in keys(writer) {
+            write(&stores, &key, format!("s3cr3t-for-contract-{}", key.name));
+        }
+    });
+    let keys = [keys("A"), keys("B")].concat();
+    let values = read(&subject.stores(), &keys);
+    for key in &keys {
+        assert!(is(values.get(key), format!("s3cr3t-for-contract-{}", key.name)), "{key}");
+    }
+}
+
+pub(super) fn two_writers_of_one_name_make_one_entry(subject: &impl Subject) {
+    for number in 0..5 {
+        let key = key("namespace:race", &format!("KEY_{number}"));
+        at_once(["A", "B"], |writer| {
+            write(&subject.stores(), &key, format!("s3cr3t-for-contract-{writer}"));
+        });
+        let stores = subject.stores();
+        let found = entries(&stores, &[&key.scope]);
+        let entry = found.into_iter().find(|entry| entry.key == key).expect("it is there");
+        assert_eq!(entry.duplicates, 0, "{key}");
+        let is_of = |writer| holds(&stores, &key, format!("s3cr3t-for-contract-{writer}"));
+        assert!(is_of("A") || is_of("B"), "{key}");
+    }
+}
+
+/// Does `work` for each of `who` at the same time.
+fn at_once<const N: usize>(who: [&str; N], work: impl Fn(&str) + Sync) {
+    let start = Barrier::new(N);
+    std::thread::scope(|threads| {
+        for one in who {
+            let (start, work) = (&start, &work);
+            threads.spawn(move || {
+                start.wait();
+                work(one);
+            });
+        }
+    });
+}
