@@ -146,6 +146,51 @@ fn an_entry_is_listed_only_by_the_backend_that_keeps_its_scope() {
 }
 
 #[test]
+fn what_gnome_keyring_was_given_outlives_it() {
+    outlives(Keychain(GnomeKeyring::start()), GnomeKeyring::restart);
+}
+
+#[test]
+fn what_keepassxc_was_given_outlives_it() {
+    outlives(Keychain(KeePassXc::start()), KeePassXc::restart);
+}
+
+#[test]
+fn what_kwallet_was_given_outlives_it() {
+    outlives(Keychain(KWallet::start()), |kwallet| {
+        kwallet.restart();
+        kwallet.unlock();
+    });
+}
+
+#[test]
+fn what_oo7_was_given_outlives_it() {
+    if let Some(oo7) = Oo7::start() {
+        outlives(Keychain(oo7), Oo7::restart);
+    }
+}
+
+fn outlives<Daemon>(mut keychain: Keychain<Daemon>, restart: impl FnOnce(&mut Daemon))
+where
+    Daemon: Deref<Target = Session> + Sync,
+{
+    let [made, changed, gone] =
+        ["MADE", "CHANGED", "GONE"].map(|name| key("namespace:outlives", name));
+    let stores = keychain.stores();
+    for key in [&made, &changed, &gone] {
+        write(&stores, key, "s3cr3t-for-contract-old");
+    }
+    write(&stores, &changed, "s3cr3t-for-contract-new");
+    assert!(delete(&stores, &gone));
+    restart(&mut keychain.0);
+    let stores = keychain.stores();
+    assert!(holds(&stores, &made, "s3cr3t-for-contract-old"));
+    assert!(holds(&stores, &changed, "s3cr3t-for-contract-new"));
+    let left: Vec<_> = entries(&stores, &[&made.scope]).into_iter().map(|e| e.key).collect();
+    assert_eq!(left, [changed, made]);
+}
+
+#[test]
 fn a_value_crosses_the_bus_encrypted_unless_the_daemon_garbles_it() {
     assert!(!crosses_in_the_clear(&Keychain(GnomeKeyring::start())));
     assert!(!crosses_in_the_clear(&Keychain(KeePassXc::start())));

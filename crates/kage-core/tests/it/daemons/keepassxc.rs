@@ -35,7 +35,7 @@ const PACKAGE: &str = "keepassxc";
 /// A session with an unlocked KeePassXC in it.
 #[derive(Debug)]
 pub(crate) struct KeePassXc {
-    _program: Running,
+    program: Option<Running>,
     session: Session,
 }
 
@@ -43,16 +43,32 @@ impl KeePassXc {
     /// Starts it with an empty database.
     pub(crate) fn start() -> Self {
         let session = Session::start();
-        let settings = session.path("keepassxc.ini");
-        std::fs::write(&settings, SETTINGS).expect("it can be configured");
+        std::fs::write(session.path("keepassxc.ini"), SETTINGS).expect("it can be configured");
         make_database(&session);
+        let mut keepassxc = Self { program: None, session };
+        keepassxc.start_program();
+        keepassxc
+    }
+
+    /// Locks the database, which saves it, kills the program (a request to end it is answered with
+    /// a dialog) and starts it anew.
+    pub(crate) fn restart(&mut self) {
+        self.lock();
+        self.program = None;
+        wait_until("its name is free", || !self.session.has_name(SERVICE));
+        self.start_program();
+    }
+
+    fn start_program(&mut self) {
+        let session = &self.session;
         let mut command = session.command("keepassxc");
-        command.env("QT_QPA_PLATFORM", "offscreen").arg("--pw-stdin").arg("--config");
-        command.arg(&settings).arg("--localconfig").arg(session.path("local.ini"));
+        command.env("QT_QPA_PLATFORM", "offscreen").arg("--pw-stdin");
+        command.arg("--config").arg(session.path("keepassxc.ini"));
+        command.arg("--localconfig").arg(session.path("local.ini"));
         command.arg(session.path("db.kdbx"));
         let passphrase = format!("{PASSPHRASE}\n");
         let log = session.path("daemon.log");
-        let program = Running::start(&mut command, passphrase.as_bytes(), &log, PACKAGE);
+        self.program = Some(Running::start(&mut command, passphrase.as_bytes(), &log, PACKAGE));
         session.wait_for_name(SERVICE);
         // A client that comes earlier opens a dialog that nobody sees, and hangs.
         wait_until("the database is unlocked", || {
@@ -62,7 +78,6 @@ impl KeePassXc {
                 .is_some_and(|locked| locked.contains("false"))
         });
         wait_until("it is the default collection", || session.is_locked() == Some(false));
-        Self { _program: program, session }
     }
 
     /// Locks the database, and waits until it says so.

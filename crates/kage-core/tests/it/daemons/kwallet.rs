@@ -23,6 +23,10 @@ Leave Open=true
 apiEnabled=true
 ";
 
+/// Where KWallet's own interface is.
+const KWALLET: &str = "org.kde.kwalletd5";
+const KWALLET_PATH: &str = "/modules/kwalletd5";
+
 /// The packages of the daemon and of the cipher it cannot do without.
 const PACKAGE: &str = "libkf5wallet-bin libqca-qt5-2-plugins";
 
@@ -37,13 +41,17 @@ impl KWallet {
     /// Starts it with an empty, open wallet.
     pub(crate) fn start() -> Self {
         let wallet = Self::just_logged_in();
-        // Any client that unlocks the collection ends its first state, without a dialog.
+        wallet.unlock();
+        wallet
+    }
+
+    /// Lets another client unlock the collection, which needs no passphrase after a login.
+    pub(crate) fn unlock(&self) {
         let attributes = ["service", "kage-test-start"];
         let store = [&["store", "--label=start"][..], &attributes].concat();
-        wallet.secret_tool(&store, b"x").success();
-        wallet.secret_tool(&[&["clear"][..], &attributes].concat(), b"").success();
-        assert_eq!(wallet.is_locked(), Some(false));
-        wallet
+        self.secret_tool(&store, b"x").success();
+        self.secret_tool(&[&["clear"][..], &attributes].concat(), b"").success();
+        assert_eq!(self.is_locked(), Some(false));
     }
 
     /// Starts it as it is after a login: the wallet is open, and yet its collection calls itself
@@ -62,12 +70,17 @@ impl KWallet {
             std::fs::metadata(&file).is_ok_and(|file| file.len() > 0)
         });
         wallet.wait_until_open();
-        wallet.end();
-        wallet.log_in();
-        wallet.wait_for_collection();
-        wallet.wait_until_open();
+        wallet.restart();
         assert_eq!(wallet.is_locked(), Some(true));
         wallet
+    }
+
+    /// Ends the daemon and starts it anew, as from one login to the next.
+    pub(crate) fn restart(&mut self) {
+        self.end();
+        self.log_in();
+        self.wait_for_collection();
+        self.wait_until_open();
     }
 
     /// Starts the daemon anew without the passphrase: the dialog in which it asks for it is on no
@@ -92,15 +105,18 @@ impl KWallet {
         self.session.wait_for_name(SERVICE);
     }
 
+    /// Closes the wallet first: what was changed last is written then.
     fn end(&mut self) {
+        let args = ["string:kdewallet", "boolean:true"];
+        self.call(KWALLET, KWALLET_PATH, "org.kde.KWallet.close", &args).success();
         self.daemon.take().expect("it runs").end();
         wait_until("its name is free", || !self.session.has_name(SERVICE));
     }
 
     fn wait_until_open(&self) {
         wait_until("the wallet is open", || {
-            let (to, path) = ("org.kde.kwalletd5", "/modules/kwalletd5");
-            let answer = self.call(to, path, "org.kde.KWallet.isOpen", &["string:kdewallet"]);
+            let args = ["string:kdewallet"];
+            let answer = self.call(KWALLET, KWALLET_PATH, "org.kde.KWallet.isOpen", &args);
             answer.code == Some(0) && answer.text().contains("true")
         });
     }

@@ -32,15 +32,19 @@ impl Oo7 {
         };
         let session = Session::start();
         let mut oo7 = Self { prompter: None, daemon: None, binary, session };
-        oo7.start_daemon(&["--login"], PASSPHRASE.as_bytes());
-        wait_until("the keyring is unlocked", || oo7.session.is_locked() == Some(false));
+        oo7.log_in();
         Some(oo7)
+    }
+
+    /// Ends the daemon and starts it anew, unlocked and with what it kept.
+    pub(crate) fn restart(&mut self) {
+        self.end();
+        self.log_in();
     }
 
     /// Starts the daemon anew without the passphrase.
     pub(crate) fn lock(&mut self) {
-        self.daemon.take().expect("it runs").end();
-        wait_until("its name is free", || !self.session.has_name(SERVICE));
+        self.end();
         self.start_daemon(&[], b"");
         wait_until("the keyring is locked", || self.session.is_locked() == Some(true));
     }
@@ -53,6 +57,16 @@ impl Oo7 {
         let log = self.session.path("prompter.log");
         self.prompter = Some(Running::start(&mut command, b"", &log, "python3-jeepney"));
         self.session.wait_for_name(PROMPTER_NAME);
+    }
+
+    fn log_in(&mut self) {
+        self.start_daemon(&["--login"], PASSPHRASE.as_bytes());
+        wait_until("the keyring is unlocked", || self.session.is_locked() == Some(false));
+    }
+
+    fn end(&mut self) {
+        self.daemon.take().expect("it runs").end();
+        wait_until("its name is free", || !self.session.has_name(SERVICE));
     }
 
     fn start_daemon(&mut self, args: &[&str], input: &[u8]) {
