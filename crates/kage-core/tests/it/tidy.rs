@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// Files that look at the bytes of a value. Adding one is a reviewed act.
 const EXPOSING: &[&str] = &[
+    "advice.rs",
     "inject.rs",
     "store/keyring/linux/prompt.rs",
     "store/keyring/linux/session.rs",
@@ -16,6 +17,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("secret", &[]),
     ("name", &[]),
     ("disk", &[]),
+    ("advice", &["secret", "name"]),
     ("config", &["name", "disk"]),
     ("audit", &["name", "disk"]),
     ("store", &["secret", "name", "disk", "config", "audit"]),
@@ -29,7 +31,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 ];
 
 /// Modules and files that decide and do nothing else.
-const PURE: &[&str] = &["name/", "resolve/plan.rs", "inject.rs", "redact/"];
+const PURE: &[&str] = &["name/", "advice.rs", "resolve/plan.rs", "inject.rs", "redact/"];
 
 /// What a pure file does not mention: the disk, the clock, the environment, chance.
 const IMPURE: &[&str] = &[
