@@ -7,7 +7,8 @@
 
 #![expect(clippy::disallowed_methods, reason = "this module is what the bans point to")]
 
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::ffi::OsString;
+use std::fs::{DirBuilder, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -56,14 +57,19 @@ pub struct Stamp {
 
 impl Stamp {
     fn of(file: &File) -> io::Result<Self> {
-        let meta = file.metadata()?;
-        Ok(Self {
+        Ok(Self::from(&file.metadata()?))
+    }
+}
+
+impl From<&Metadata> for Stamp {
+    fn from(meta: &Metadata) -> Self {
+        Self {
             device: meta.dev(),
             inode: meta.ino(),
             bytes: meta.size(),
             modified: (meta.mtime(), meta.mtime_nsec()),
             changed: (meta.ctime(), meta.ctime_nsec()),
-        })
+        }
     }
 }
 
@@ -120,13 +126,14 @@ fn read_opened(
     Ok((bytes, stamp))
 }
 
-/// Returns what the file at `path` looks like now; `None` when there is none.
+/// Returns what the file at `path` looks like now; `None` when there is none. It is not opened: a
+/// FIFO would keep the caller waiting.
 ///
 /// # Errors
-/// [`PathError`] when it cannot be opened.
+/// [`PathError`] when it cannot be looked at.
 pub fn stamp(path: &Path) -> Result<Option<Stamp>, PathError> {
-    match File::open(path).and_then(|file| Stamp::of(&file)) {
-        Ok(stamp) => Ok(Some(stamp)),
+    match std::fs::metadata(path) {
+        Ok(meta) => Ok(Some(Stamp::from(&meta))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(PathError::at("read", path)(error)),
     }
@@ -157,12 +164,39 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<Stamp, PathError> {
 }
 
 fn write_beside(target: &Path, folder: &Path, bytes: &[u8]) -> io::Result<Stamp> {
-    let mut temporary = tempfile::Builder::new().prefix(".kage-").tempfile_in(folder)?;
+    let prefix = temporary_prefix(target);
+    let mut temporary = tempfile::Builder::new().prefix(&prefix).tempfile_in(folder)?;
     temporary.write_all(bytes)?;
     temporary.as_file().sync_all()?;
     let file = temporary.persist(target).map_err(|error| error.error)?;
     File::open(folder)?.sync_all()?;
     Stamp::of(&file)
+}
+
+/// Returns how the names of the temporary files begin that become `target`.
+fn temporary_prefix(target: &Path) -> OsString {
+    let mut prefix = OsString::from(".kage-");
+    prefix.push(target.file_name().unwrap_or_default());
+    prefix.push("-");
+    prefix
+}
+
+/// Removes what calls of [`replace`] for `path` left behind that were killed. The caller sees to
+/// it that none is under way.
+///
+/// # Errors
+/// [`PathError`] when something is there and stays.
+pub fn remove_leftovers(path: &Path) -> Result<(), PathError> {
+    let prefix = temporary_prefix(path);
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    for entry in std::fs::read_dir(folder).map_err(PathError::at("read the folder", folder))? {
+        let entry = entry.map_err(PathError::at("read the folder", folder))?;
+        let name = entry.file_name();
+        if name.as_encoded_bytes().starts_with(prefix.as_encoded_bytes()) {
+            remove(&entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// Removes a file; a file that is not there is removed already.
@@ -284,6 +318,18 @@ mod tests {
     }
 
     #[test]
+    fn what_a_killed_writer_left_is_removed_and_nothing_else() {
+        let world = tempfile::tempdir().unwrap();
+        let names = [".kage-file-x1Y2", ".kage-file.previous-x1Y2", "file", ".kage-other-x1Y2"];
+        for name in names {
+            std::fs::write(world.path().join(name), b"").unwrap();
+        }
+        remove_leftovers(&world.path().join("file")).unwrap();
+        let left = names.map(|name| world.path().join(name).exists());
+        assert_eq!(left, [false, true, true, true]);
+    }
+
+    #[test]
     fn a_linked_file_stays_linked() {
         let world = tempfile::tempdir().unwrap();
         let (real, link) = (world.path().join("real"), world.path().join("link"));
@@ -310,6 +356,7 @@ mod tests {
         std::fs::write(&file, b"12345").unwrap();
         symlink(&file, &link).unwrap();
         assert!(read_plain(&fifo, 10).is_err());
+        assert!(stamp(&fifo).unwrap().is_some());
         assert!(read_plain(&link, 10).is_err());
         assert!(read_plain(world.path(), 10).is_err());
         assert!(read_plain(&file, 4).is_err());
