@@ -12,3 +12,4 @@ mod place;
 mod seed;
 mod stores;
 mod tidy;
+mod vault;

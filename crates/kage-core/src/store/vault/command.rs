@@ -1,0 +1,113 @@
+//! A passphrase from somewhere else: an open file, or a command that prints it. Neither can make
+//! kage wait past its deadline.
+
+use std::io::{self, Read};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
+
+use super::error::{PassphraseFault, VaultError};
+use crate::name::BackendName;
+use crate::secret::{ReadError, SecretValue};
+use crate::store::{BackendError, Deadline};
+
+/// The longest passphrase, with whatever follows its line, in bytes.
+const MAX_BYTES: usize = 16 * 1024;
+
+/// Runs `program` without a shell and returns what it prints. It may talk to the user on its
+/// standard error and on the terminal.
+pub(super) fn output_of(
+    program: &str,
+    arguments: &[String],
+    deadline: Deadline,
+) -> Result<SecretValue, BackendError> {
+    let failed =
+        |detail: String| VaultError::PassphraseCommand { program: program.to_owned(), detail };
+    let mut child = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(|error| failed(format!("could not be started: {error}")))?;
+    let answer = match child.stdout.take() {
+        Some(output) => read_within(output, deadline, "the passphrase command"),
+        None => Err(failed("has no output".to_owned()).into()),
+    };
+    let ended = answer.is_ok() && wait_within(&child, deadline);
+    if !ended {
+        // It may have ended by itself meanwhile.
+        child.kill().ok();
+    }
+    let status = child.wait();
+    let value = answer?;
+    match status {
+        Ok(_) if !ended => Err(timed_out(deadline, "the passphrase command")),
+        Ok(status) if status.success() => Ok(value),
+        Ok(status) => Err(failed(ending(status)).into()),
+        Err(error) => Err(failed(format!("could not be waited for: {error}")).into()),
+    }
+}
+
+fn ending(status: ExitStatus) -> String {
+    format!("failed ({status})")
+}
+
+/// Waits until `child` has ended, and leaves it to be reaped. Returns whether it has.
+fn wait_within(child: &Child, deadline: Deadline) -> bool {
+    let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) else { return false };
+    let (ended, when_ended) = mpsc::channel();
+    // The thread ends with the child, which is ended at the deadline at the latest.
+    std::thread::spawn(move || {
+        let only_look = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        while let Err(rustix::io::Errno::INTR) = waitid(WaitId::Pid(pid), only_look) {}
+        ended.send(()).ok();
+    });
+    when_ended.recv_timeout(deadline.left()).is_ok()
+}
+
+/// Reads `source` to its end.
+pub(super) fn read_within(
+    source: impl Read + AsFd,
+    deadline: Deadline,
+    name: &'static str,
+) -> Result<SecretValue, BackendError> {
+    let mut source = Timed { source, deadline };
+    SecretValue::read_from(&mut source, MAX_BYTES).map_err(|error| match error {
+        ReadError::Io(error) if error.kind() == io::ErrorKind::TimedOut => {
+            timed_out(deadline, name)
+        }
+        ReadError::Io(error) => BackendError::Failed {
+            backend: BackendName::Vault,
+            detail: format!("cannot read {name}: {error}"),
+        },
+        ReadError::TooLong { .. } => VaultError::Passphrase(PassphraseFault::TooLong).into(),
+    })
+}
+
+fn timed_out(deadline: Deadline, waiting_for: &'static str) -> BackendError {
+    BackendError::TimedOut { backend: BackendName::Vault, waiting_for, after: deadline.limit() }
+}
+
+/// A reader that gives up at a deadline.
+struct Timed<R> {
+    source: R,
+    deadline: Deadline,
+}
+
+impl<R: Read + AsFd> Read for Timed<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if !ready(self.source.as_fd(), self.deadline)? {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        self.source.read(buffer)
+    }
+}
+
+fn ready(source: BorrowedFd<'_>, deadline: Deadline) -> io::Result<bool> {
+    let mut waited = [PollFd::from_borrowed_fd(source, PollFlags::IN)];
+    let left = Timespec::try_from(deadline.left()).map_err(io::Error::other)?;
+    Ok(poll(&mut waited, Some(&left))? > 0)
+}

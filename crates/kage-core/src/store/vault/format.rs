@@ -1,0 +1,443 @@
+//! The document inside the encrypted file: see `docs/vault-format.md`.
+//!
+//! - Printing a document and parsing it again gives the same document.
+//! - A document that is not understood whole is not understood at all: nothing is dropped, so
+//!   nothing is lost when it is written again.
+//! - An error says where in the document it is, never what stands there.
+
+#![warn(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::expect_used,
+    clippy::panic
+)]
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use zeroize::Zeroizing;
+
+use crate::name::{Key, NameError};
+use crate::secret::{SecretBuffer, SecretValue};
+use crate::store::Metadata;
+
+/// The format that is written, and the newest that is read.
+pub(super) const FORMAT: u64 = 1;
+
+/// The size that age encrypts at a time. The encryptor does not wipe the buffer of that size which
+/// it fills with plaintext.
+const CHUNK_BYTES: usize = 64 * 1024;
+
+/// White space to JSON, and nothing on a terminal.
+const PADDING: u8 = b'\r';
+
+/// All that a vault holds.
+#[derive(Debug, Default)]
+pub(super) struct Document {
+    /// Who the vault is encrypted for; empty when a passphrase opens it.
+    pub(super) recipients: Vec<String>,
+    /// The secrets.
+    pub(super) secrets: BTreeMap<Key, Record>,
+}
+
+/// One secret.
+#[derive(Debug)]
+pub(super) struct Record {
+    value: SecretValue,
+    /// What is public about it.
+    pub(super) meta: Metadata,
+    /// Earlier values, the newest first.
+    earlier: Vec<Earlier>,
+}
+
+/// A value that was replaced.
+#[derive(Debug)]
+struct Earlier {
+    value: SecretValue,
+    updated: Option<Timestamp>,
+}
+
+impl Record {
+    /// Returns a copy of the value.
+    pub(super) fn value(&self) -> SecretValue {
+        self.value.expose(SecretValue::copy_of)
+    }
+}
+
+/// Why a document could not be understood.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DocumentFault {
+    /// It is not JSON of the right shape.
+    #[error("line {line}, column {column} is not what the format has there")]
+    Shape {
+        /// The line, from 1.
+        line: usize,
+        /// The column, from 1.
+        column: usize,
+    },
+    /// Formats are counted from 1.
+    #[error("there is no format 0")]
+    NoSuchFormat,
+    /// A scope or a name is none.
+    #[error("secret {position}: {fault}")]
+    Name {
+        /// Which secret of the list, from 1.
+        position: usize,
+        /// What is wrong.
+        fault: NameError,
+    },
+    /// Two values for one name in one scope.
+    #[error("{0} is there twice")]
+    Twice(Key),
+}
+
+/// What parsing gave: a document, or that it is too new to be understood.
+#[derive(Debug)]
+pub(super) enum Parsed {
+    /// A document of a known format.
+    Known(Document),
+    /// A document of a later format.
+    Newer {
+        /// Its format.
+        format: u64,
+    },
+}
+
+impl Document {
+    /// Parses what [`Document::print`] wrote.
+    pub(super) fn parse(text: &[u8]) -> Result<Parsed, DocumentFault> {
+        // The format comes first: what a later one means by the other fields is not known here.
+        let Head { format } = serde_json::from_slice(text).map_err(|error| shape(&error))?;
+        if format > FORMAT {
+            return Ok(Parsed::Newer { format });
+        }
+        if format == 0 {
+            return Err(DocumentFault::NoSuchFormat);
+        }
+        let read: Read = serde_json::from_slice(text).map_err(|error| shape(&error))?;
+        let mut secrets = BTreeMap::new();
+        for (position, secret) in (1..).zip(read.secrets) {
+            let (key, record) =
+                secret.split().map_err(|fault| DocumentFault::Name { position, fault })?;
+            match secrets.entry(key) {
+                Entry::Occupied(there) => return Err(DocumentFault::Twice(there.key().clone())),
+                Entry::Vacant(free) => free.insert(record),
+            };
+        }
+        Ok(Parsed::Known(Self { recipients: read.recipients, secrets }))
+    }
+
+    /// Puts a copy of `value` at `key`; `description`: `None` keeps the one that is there.
+    pub(super) fn put(
+        &mut self,
+        key: &Key,
+        value: &SecretValue,
+        description: Option<&str>,
+        now: Timestamp,
+    ) {
+        let (old, earlier) = match self.secrets.remove(key) {
+            Some(old) => (old.meta, old.earlier),
+            None => (Metadata::default(), Vec::new()),
+        };
+        let meta = Metadata {
+            created: old.created.or(Some(now)),
+            updated: Some(now),
+            expires: None,
+            description: description.map(str::to_owned).or(old.description),
+        };
+        let value = value.expose(SecretValue::copy_of);
+        self.secrets.insert(key.clone(), Record { value, meta, earlier });
+    }
+
+    /// Prints the document as JSON and fills it up with white space, so that the length says little
+    /// and the last whole buffer that the encryptor fills holds white space only.
+    pub(super) fn print(&self) -> Result<SecretBuffer, serde_json::Error> {
+        let secrets = self.secrets.iter().map(|(key, record)| Write::of(key, record)).collect();
+        let written = Written { format: FORMAT, recipients: &self.recipients, secrets };
+        let mut text = SecretBuffer::with_capacity(self.expected_bytes());
+        serde_json::to_writer_pretty(&mut text, &written)?;
+        text.extend(b"\n");
+        let padding = [PADDING; 1024];
+        let padded = text.len().next_multiple_of(CHUNK_BYTES).saturating_add(CHUNK_BYTES);
+        while text.len() < padded {
+            let missing = padded.saturating_sub(text.len());
+            text.extend(padding.get(..missing).unwrap_or(&padding));
+        }
+        Ok(text)
+    }
+
+    /// Returns about how much room the document needs, so that printing it seldom has to move it.
+    fn expected_bytes(&self) -> usize {
+        let values = self.secrets.values().map(|record| record.value.len().saturating_mul(2));
+        values.fold(CHUNK_BYTES.saturating_mul(2), |sum, bytes| {
+            sum.saturating_add(bytes).saturating_add(1024)
+        })
+    }
+}
+
+/// Says where the parser stopped. Its own message may quote what it found there.
+fn shape(error: &serde_json::Error) -> DocumentFault {
+    DocumentFault::Shape { line: error.line(), column: error.column() }
+}
+
+#[derive(Deserialize)]
+struct Head {
+    format: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Read {
+    #[expect(dead_code, reason = "the field has been looked at by then, and must be allowed")]
+    format: u64,
+    #[serde(default)]
+    recipients: Vec<String>,
+    secrets: Vec<ReadSecret>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReadSecret {
+    scope: String,
+    name: String,
+    value: Decoded,
+    created: Option<Timestamp>,
+    updated: Option<Timestamp>,
+    expires: Option<Timestamp>,
+    description: Option<String>,
+    #[serde(default)]
+    earlier: Vec<ReadEarlier>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReadEarlier {
+    value: Decoded,
+    updated: Option<Timestamp>,
+}
+
+impl ReadSecret {
+    fn split(self) -> Result<(Key, Record), NameError> {
+        let key = Key::new(self.scope.parse()?, self.name.parse()?);
+        let meta = Metadata {
+            created: self.created,
+            updated: self.updated,
+            expires: self.expires,
+            description: self.description,
+        };
+        let earlier = self.earlier.into_iter();
+        let earlier =
+            earlier.map(|old| Earlier { value: old.value.0, updated: old.updated }).collect();
+        Ok((key, Record { value: self.value.0, meta, earlier }))
+    }
+}
+
+/// A value, decoded from the base64 text in place.
+struct Decoded(SecretValue);
+
+impl<'de> Deserialize<'de> for Decoded {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        struct Base64;
+        impl<'de> de::Visitor<'de> for Base64 {
+            type Value = Decoded;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("base64 without escapes")
+            }
+
+            // Only borrowed text: with escapes in it, the parser would keep an unwiped copy.
+            fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Decoded, E> {
+                let mut bytes = Zeroizing::new(vec![0; base64::decoded_len_estimate(text.len())]);
+                let filled = STANDARD.decode_slice(text, &mut bytes).ok();
+                let bytes = filled.and_then(|length| bytes.get(..length));
+                bytes
+                    .map(|bytes| Decoded(SecretValue::copy_of(bytes)))
+                    .ok_or_else(|| E::custom("not base64"))
+            }
+        }
+        input.deserialize_str(Base64)
+    }
+}
+
+#[derive(Serialize)]
+struct Written<'a> {
+    format: u64,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    recipients: &'a [String],
+    secrets: Vec<Write<'a>>,
+}
+
+#[derive(Serialize)]
+struct Write<'a> {
+    scope: String,
+    name: &'a str,
+    value: Encoded<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    created: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    updated: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    earlier: Vec<WriteEarlier<'a>>,
+}
+
+#[derive(Serialize)]
+struct WriteEarlier<'a> {
+    value: Encoded<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    updated: Option<Timestamp>,
+}
+
+impl<'a> Write<'a> {
+    fn of(key: &'a Key, record: &'a Record) -> Self {
+        let earlier = record.earlier.iter();
+        Self {
+            scope: key.scope.to_string(),
+            name: key.name.as_str(),
+            value: Encoded(&record.value),
+            created: record.meta.created,
+            updated: record.meta.updated,
+            expires: record.meta.expires,
+            description: record.meta.description.as_deref(),
+            earlier: earlier
+                .map(|old| WriteEarlier { value: Encoded(&old.value), updated: old.updated })
+                .collect(),
+        }
+    }
+}
+
+/// A value that is written as base64.
+struct Encoded<'a>(&'a SecretValue);
+
+impl Serialize for Encoded<'_> {
+    fn serialize<S: Serializer>(&self, output: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::Error as _;
+        let length = base64::encoded_len(self.0.len(), true);
+        let mut text = Zeroizing::new(vec![0; length.ok_or_else(|| S::Error::custom("too long"))?]);
+        let filled = self.0.expose(|bytes| STANDARD.encode_slice(bytes, &mut text)).ok();
+        let text = filled.and_then(|length| text.get(..length));
+        match text.and_then(|text| std::str::from_utf8(text).ok()) {
+            Some(text) => output.serialize_str(text),
+            None => Err(S::Error::custom("not encoded")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::name::Scope;
+    use proptest::prelude::*;
+
+    fn record(value: &[u8], time: Option<i64>, about: Option<&str>, earlier: usize) -> Record {
+        let time = time.map(|second| Timestamp::from_second(second).unwrap());
+        let old =
+            |n: usize| Earlier { value: SecretValue::copy_of(&[7; 3][..n % 4]), updated: time };
+        Record {
+            value: SecretValue::copy_of(value),
+            meta: Metadata {
+                created: time,
+                updated: None,
+                expires: time,
+                description: about.map(str::to_owned),
+            },
+            earlier: (0..earlier).map(old).collect(),
+        }
+    }
+
+    fn parsed(text: &[u8]) -> Result<Document, DocumentFault> {
+        match Document::parse(text)? {
+            Parsed::Known(document) => Ok(document),
+            Parsed::Newer { format } => panic!("{format}"),
+        }
+    }
+
+    fn same(one: &Record, other: &Record) -> bool {
+        let same_old = |(one, other): (&Earlier, &Earlier)| {
+            one.value.same_as(&other.value) && one.updated == other.updated
+        };
+        one.value.same_as(&other.value)
+            && one.meta == other.meta
+            && one.earlier.len() == other.earlier.len()
+            && one.earlier.iter().zip(&other.earlier).all(same_old)
+    }
+
+    proptest! {
+        #[test]
+        fn printing_and_parsing_a_document_are_inverse(
+            value in prop::collection::vec(any::<u8>(), 0..200),
+            time in prop::option::of(-1_000_000_000_i64..10_000_000_000),
+            about in prop::option::of("\\PC*|[\"\\\\\n\u{0}]*"),
+            earlier in 0_usize..4,
+            path in "/[^/\u{0}.]{1,20}",
+        ) {
+            let scope: Scope = format!("repo:{path}").parse().unwrap();
+            let key = Key::new(scope, "NAME".parse().unwrap());
+            let record = record(&value, time, about.as_deref(), earlier);
+            let mut document = Document::default();
+            document.recipients.push("age1".to_owned());
+            document.secrets.insert(key.clone(), record);
+            let again = document.print().unwrap().expose(parsed).unwrap();
+            prop_assert_eq!(&again.recipients, &document.recipients);
+            prop_assert!(same(&again.secrets[&key], &document.secrets[&key]));
+        }
+    }
+
+    #[test]
+    fn a_change_keeps_the_earlier_values_and_the_time_of_creation() {
+        let key = Key::new(Scope::Global, "NAME".parse().unwrap());
+        let mut document = Document::default();
+        document.secrets.insert(key.clone(), record(b"old", Some(1), Some("about"), 2));
+        let now = Timestamp::from_second(2).unwrap();
+        document.put(&key, &SecretValue::copy_of(b"new"), None, now);
+        let changed = &document.secrets[&key];
+        assert!(changed.value().same_as(&SecretValue::copy_of(b"new")));
+        let expected = Metadata {
+            created: Some(Timestamp::from_second(1).unwrap()),
+            updated: Some(now),
+            expires: None,
+            description: Some("about".to_owned()),
+        };
+        assert_eq!((&changed.meta, changed.earlier.len()), (&expected, 2));
+    }
+
+    #[test]
+    fn the_last_buffer_of_the_encryptor_is_white_space() {
+        for bytes in [0, 100, CHUNK_BYTES, 2 * CHUNK_BYTES] {
+            let mut document = Document::default();
+            let key = Key::new(Scope::Global, "NAME".parse().unwrap());
+            document.secrets.insert(key, record(&vec![1; bytes], None, None, 0));
+            let text = document.print().unwrap();
+            assert_eq!(text.len() % CHUNK_BYTES, 0);
+            let is_blank =
+                |text: &[u8]| text[text.len() - CHUNK_BYTES..].iter().all(|&byte| byte == PADDING);
+            assert!(text.expose(is_blank), "{bytes}");
+        }
+    }
+
+    #[test]
+    fn an_error_does_not_quote_the_document() {
+        for text in [
+            r#"{"format":1,"secrets":[{"scope":"global","name":"A","value":"s3cr3t!"}]}"#,
+            r#"{"format":1,"secrets":[{"scope":"global","name":"A","value":["s3cr3t"]}]}"#,
+            r#"{"format":1,"secrets":[{"scope":"global","name":"A","s3cr3t":""}]}"#,
+            r#"{"format":1,"secrets":[{"scope":"s3cr3t","name":"A","value":""}]}"#,
+            r#"{"format":1,"secrets":[{"scope":"global","name":"s3cr3t!","value":""}]}"#,
+            r#"{"format":"s3cr3t","secrets":[]}"#,
+            r#"{"format":1,"secrets":"s3cr3t"}"#,
+            r"s3cr3t",
+        ] {
+            let error = parsed(text.as_bytes()).unwrap_err();
+            assert!(!format!("{error} {error:?}").contains("s3cr3t"), "{error:?}");
+        }
+    }
+}
