@@ -1,10 +1,12 @@
 //! What `kage doctor` is told of the keychain.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::fault;
-use super::item::{Address, Query};
-use super::service::{Ahead, COLLECTION, Service, Settings, Sight, property};
+use super::item::Query;
+use super::search::{Ahead, Sight};
+use super::service::{COLLECTION, Service, Settings, property};
 use crate::config::Policy;
 use crate::name::{Key, Scope};
 use crate::store::{BackendError, Deadline, Machine, Missing, Nobody};
@@ -82,22 +84,16 @@ async fn look(settings: &Arc<Settings>, health: &mut Health) -> Result<(), Backe
     Ok(())
 }
 
-/// Looks for entries of the same address in every scope that kage wrote to, whoever made them.
+/// Looks for entries of the same address, whoever made them: in the global scope, and in every one
+/// that kage wrote to.
 async fn duplicates(
     service: &mut Service,
     sight: Sight,
 ) -> Result<Vec<(Key, usize)>, BackendError> {
     let made = service.describe(sight.open, &[Query::Made]).await?;
-    let mut scopes: Vec<Scope> = made
-        .newest()
-        .filter_map(|(address, _)| Address::key(address))
-        .map(|key| key.scope)
-        .collect();
-    scopes.dedup();
+    let keys = made.newest().filter_map(|(address, _)| address.key());
+    let scopes: BTreeSet<_> = keys.map(|key| key.scope).chain([Scope::Global]).collect();
     let queries: Vec<_> = scopes.into_iter().map(Query::In).collect();
-    if queries.is_empty() {
-        return Ok(Vec::new());
-    }
     let sight = service.look(&queries, Ahead::Names).await?;
     let found = service.describe(sight.open, &queries).await?;
     let many = found.entries().into_iter().filter(|entry| entry.duplicates > 0);

@@ -2,19 +2,22 @@
 //!
 //! What is asked, in bursts that leave together:
 //!
-//! 1. who the service is, its default collection, whether that is locked, a session, the searches;
-//! 2. the attributes of what was found;
-//! 3. the time of change of what kage did not write;
-//! 4. the values, with the attributes behind them.
+//! 1. who the service is, its default collection, whether that is locked, a session;
+//! 2. the searches (together with the first, once the service is known not to be KeePassXC);
+//! 3. the attributes of what was found;
+//! 4. the time of change of what kage did not write;
+//! 5. the values, with the attributes behind them.
 
 mod bus;
 mod fault;
 mod health;
 mod item;
 mod prompt;
+mod search;
 mod service;
 mod session;
 mod values;
+mod who;
 
 use std::collections::BTreeMap;
 use std::path::Path;

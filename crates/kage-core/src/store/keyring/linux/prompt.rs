@@ -11,7 +11,8 @@ use zbus::{Fd, Message, OwnedObjectPath, OwnedVariant};
 use super::bus::{self, DBUS};
 use super::fault::{self, Refusal};
 use super::item::Path;
-use super::service::{Program, Service, decode, sender};
+use super::service::{Service, decode, sender};
+use super::who::Program;
 use crate::disk::Lock;
 use crate::name::BackendName;
 use crate::store::{BackendError, Deadline, Missing};
@@ -257,7 +258,16 @@ impl Service {
 
     /// Waits for the user's other processes: one prompt at a time.
     fn turn(&self) -> Result<Lock, BackendError> {
-        self.take_lock("keyring-prompt.lock", self.patience(), "the prompt of another process")
+        let (name, waiting_for) = ("keyring-prompt.lock", "the prompt of another process");
+        let attendant = &self.settings.attendant;
+        if attendant.present() {
+            match self.take_lock(name, Deadline::start(QUIET), waiting_for) {
+                Err(BackendError::TimedOut { .. }) => {}
+                taken_or_broken => return taken_or_broken,
+            }
+            attendant.tell("another process waits for the keyring's prompt: waiting for that");
+        }
+        self.take_lock(name, self.patience(), waiting_for)
     }
 
     /// Returns how long a prompt is waited for: where nobody is, only as long as the call may take.

@@ -10,7 +10,8 @@ use super::fault::{self, Refusal};
 use super::item::{
     Address, Attributes, Item, Path, Query, attributes_instead, attributes_of, forgets_changes,
 };
-use super::service::{Ahead, COLLECTION, ITEM, Service, decode, property, property_if_there};
+use super::search::Ahead;
+use super::service::{COLLECTION, ITEM, Service, decode, property, property_if_there};
 use super::session::{Sealed, Session, content_type};
 use crate::disk::Lock;
 use crate::name::BackendName;
@@ -43,7 +44,7 @@ impl Service {
         let (queries, ahead): (Vec<_>, _) = match wanted {
             Wanted::Everything => (vec![Query::Made], Ahead::Names),
             Wanted::Scopes(scopes) => {
-                (scopes.iter().cloned().map(Query::In).collect(), Ahead::Values)
+                (scopes.iter().cloned().map(Query::In).collect(), Ahead::NamesFirst)
             }
         };
         if queries.is_empty() {
@@ -51,7 +52,7 @@ impl Service {
         }
         let found = self.find(&queries, ahead).await?;
         // What kage made is not all there may be at an address: it does not say which item counts.
-        if ahead == Ahead::Values {
+        if ahead == Ahead::NamesFirst {
             let newest = found.newest().map(|(address, item)| (address.clone(), item.path.clone()));
             self.listed.extend(newest);
         }
@@ -64,7 +65,11 @@ impl Service {
     /// [`BackendError`]; [`BackendError::Failed`] also when a value does not decrypt.
     pub(super) async fn read(&mut self, addresses: &[Address]) -> Result<Values, BackendError> {
         self.locate(addresses).await?;
-        let mut values = self.fetch(addresses).await?;
+        let mut values = match self.fetch(addresses).await {
+            // Locked since they were listed, or KeePassXC has told no more than their names.
+            Err(BackendError::Locked { .. }) => Values::new(),
+            fetched => fetched?,
+        };
         let stale: Vec<_> = addresses
             .iter()
             .filter(|address| !values.contains_key(address) && self.listed.contains_key(address))
@@ -73,7 +78,7 @@ impl Service {
         if stale.is_empty() {
             return Ok(values);
         }
-        // Changed, removed or locked since it was listed: searched for once more.
+        // Changed, removed or locked since: searched for once more.
         self.listed.retain(|address, _| !stale.contains(address));
         self.locate(&stale).await?;
         values.extend(self.fetch(&stale).await?);
@@ -261,12 +266,12 @@ impl Service {
         let _writing = self.writing()?;
         self.listed.remove(address);
         let query = [Query::At(address.clone())];
-        let found = self.find(&query, Ahead::Names).await?;
+        let found = self.find(&query, Ahead::Values).await?;
         for item in found.at(address) {
             self.remove(&item.path).await?;
         }
         let was_there = !found.at(address).is_empty();
-        if was_there && !self.find(&query, Ahead::Names).await?.at(address).is_empty() {
+        if was_there && !self.find(&query, Ahead::Values).await?.at(address).is_empty() {
             let detail = format!("`{}` is still there after it was removed", address.label());
             return Err(fault::failed(detail));
         }

@@ -1,0 +1,98 @@
+//! Who the service is: each of them has its ways.
+
+use zbus::Message;
+
+use super::bus::{self, Batch, DBUS, Replies, Slot};
+use super::fault;
+use super::service::{NAME, Service, decode, sender};
+use crate::store::BackendError;
+
+/// What the programs that offer a Secret Service own besides its name.
+const PROGRAMS: [(&str, Program); 6] = [
+    ("org.gnome.keyring", Program::GnomeKeyring),
+    ("org.keepassxc.KeePassXC.MainWindow", Program::KeePassXc),
+    ("org.kde.kwalletd5", Program::KWallet),
+    ("org.kde.kwalletd6", Program::KWallet),
+    ("org.kde.ksecretd", Program::KWallet),
+    ("org.kde.secretservicecompat", Program::KWallet),
+];
+
+/// A program that offers a Secret Service, as far as it can be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Program {
+    GnomeKeyring,
+    KeePassXc,
+    KWallet,
+    /// None that kage knows, such as oo7-daemon.
+    Unknown,
+}
+
+impl Program {
+    /// Returns its name, if it is known.
+    pub(super) fn name(self) -> Option<&'static str> {
+        match self {
+            Self::GnomeKeyring => Some("gnome-keyring"),
+            Self::KeePassXc => Some("KeePassXC"),
+            Self::KWallet => Some("KWallet"),
+            Self::Unknown => None,
+        }
+    }
+
+    /// Returns whether its encrypted sessions can be relied on: KWallet garbles one in a hundred.
+    pub(super) fn encrypts(self) -> bool {
+        self != Self::KWallet
+    }
+}
+
+/// Where the replies to the questions of a first burst are.
+pub(super) struct Introduction {
+    owner: Slot,
+    programs: [(Slot, Program); PROGRAMS.len()],
+}
+
+impl Introduction {
+    /// Asks who owns the names.
+    pub(super) fn push(batch: &mut Batch) -> Result<Self, BackendError> {
+        let mut owner_of =
+            |name: &str| bus::call(DBUS, "GetNameOwner", &name).map(|call| batch.push(call));
+        let owner = owner_of(NAME)?;
+        let mut programs = [(owner, Program::Unknown); PROGRAMS.len()];
+        for (slot, (name, program)) in programs.iter_mut().zip(PROGRAMS) {
+            *slot = (owner_of(name)?, program);
+        }
+        Ok(Self { owner, programs })
+    }
+
+    /// Returns which program `owner` is; `None` when it had no name yet when the bus was asked.
+    fn read(&self, owner: &str, replies: &mut Replies) -> Option<Program> {
+        let mut owner_of = |slot| decode::<String>(&replies.take(slot).ok()?).ok();
+        let owned: Vec<_> =
+            self.programs.map(|(slot, program)| (owner_of(slot), program)).into_iter().collect();
+        owner_of(self.owner)?;
+        let program = owned.iter().find(|(name, _)| name.as_deref() == Some(owner));
+        Some(program.map_or(Program::Unknown, |(_, program)| *program))
+    }
+}
+
+impl Service {
+    /// Remembers who answered.
+    pub(super) async fn meet(
+        &mut self,
+        answer: &Message,
+        introduction: Introduction,
+        replies: &mut Replies,
+    ) -> Result<(), BackendError> {
+        let owner = sender(answer).ok_or_else(|| fault::failed("it has no name".to_owned()))?;
+        let mut program = introduction.read(&owner, replies);
+        if program.is_none() {
+            // The bus started the service for this very burst: its names are known only now.
+            let mut batch = Batch::default();
+            let again = Introduction::push(&mut batch)?;
+            let mut replies = self.bus.ask(batch, self.deadline, "the bus").await?;
+            program = again.read(&owner, &mut replies);
+        }
+        let program = program.unwrap_or(Program::Unknown);
+        self.owner = Some((owner, program));
+        Ok(())
+    }
+}
