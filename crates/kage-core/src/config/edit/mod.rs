@@ -76,6 +76,26 @@ pub fn remove_namespace(
     Ok(change)
 }
 
+/// Makes `backend` the one that keeps all secrets, in the configuration at `path`.
+///
+/// # Errors
+/// [`ConfigError`] when the file cannot be read, understood or written; it is as before then.
+pub fn set_backend(path: &Path, backend: BackendName) -> Result<(), ConfigError> {
+    let mut file = OpenConfig::read(path)?;
+    file.policy.secrets.backend = backend;
+    file.set("secrets", "backend", backend.as_str())
+}
+
+/// Makes the identity file `identity`, as it is to be written, the one that opens the vault.
+///
+/// # Errors
+/// As [`set_backend`].
+pub fn set_identity(path: &Path, identity: &str) -> Result<(), ConfigError> {
+    let mut file = OpenConfig::read(path)?;
+    file.policy.vault.identity = Some(identity.to_owned());
+    file.set("vault", "identity", identity)
+}
+
 /// The file, as text and as what it means. Both are changed alike.
 struct OpenConfig {
     path: PathBuf,
@@ -117,6 +137,15 @@ impl OpenConfig {
         }
         disk::replace(&self.path, text.as_bytes())?;
         Ok(())
+    }
+
+    /// Sets a text in a table, which is made where it is new, and writes the file.
+    fn set(&mut self, table: &str, key: &str, text: &str) -> Result<(), ConfigError> {
+        let first = self.text.is_empty();
+        let table = child(self.text.as_item_mut(), table, first);
+        let table = table.ok_or_else(|| ConfigError::NotEditable(self.path.clone()))?;
+        replace_value(table, key, text);
+        self.write()
     }
 
     fn policy_add(
@@ -428,6 +457,20 @@ redact = false
             world.remove("x", &[]);
             assert_eq!(Policy::load(&world.path()).unwrap(), Policy::default(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_single_key_is_set_and_everything_else_stays() {
+        let world = World { folder: tempfile::tempdir().unwrap() };
+        set_identity(&world.path(), "~/key.txt").unwrap();
+        set_backend(&world.path(), BackendName::Vault).unwrap();
+        assert_eq!(
+            world.text(),
+            "[vault]\nidentity = \"~/key.txt\"\n\n[secrets]\nbackend = \"vault\"\n"
+        );
+        let world = World::with(FULL);
+        set_backend(&world.path(), BackendName::Keyring).unwrap();
+        assert_eq!(world.text(), FULL.replace("\"vault\" ", "\"keyring\" "));
     }
 
     #[test]
