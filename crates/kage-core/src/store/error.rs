@@ -16,7 +16,7 @@ pub enum BackendError {
     },
     /// A person, or the system on their behalf, said no: a dismissed prompt, a wrong passphrase, a
     /// refused access.
-    #[error("{backend} access denied: {reason}")]
+    #[error("{} access denied: {reason}", keeper(*.backend))]
     Denied {
         /// Which one.
         backend: BackendName,
@@ -101,6 +101,14 @@ pub enum Missing {
     /// The vault's file does not exist.
     #[error("there is no vault at `{0}`")]
     VaultFile(String),
+}
+
+/// What people call the place that said no.
+fn keeper(backend: BackendName) -> &'static str {
+    match backend {
+        BackendName::Keyring => "Keychain",
+        other => other.as_str(),
+    }
 }
 
 fn seconds(duration: Duration) -> String {
