@@ -7,6 +7,7 @@
 mod contract;
 mod daemons;
 mod harness;
+mod impostor;
 mod keyring_states;
 mod place;
 mod seed;

@@ -10,6 +10,7 @@
 //! This folder uses nothing else of the tests, so that other crates can include it by its path.
 
 mod gnome_keyring;
+mod impostor;
 mod keepassxc;
 mod kwallet;
 mod oo7;
@@ -17,6 +18,7 @@ mod process;
 mod session;
 
 pub(crate) use gnome_keyring::{GnomeKeyring, State};
+pub(crate) use impostor::Impostor;
 pub(crate) use keepassxc::KeePassXc;
 pub(crate) use kwallet::KWallet;
 pub(crate) use oo7::Oo7;
