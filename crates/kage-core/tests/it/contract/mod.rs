@@ -146,6 +146,19 @@ fn an_entry_is_listed_only_by_the_backend_that_keeps_its_scope() {
 }
 
 #[test]
+fn a_strict_bus_is_not_asked_more_at_once_than_it_takes() {
+    let keychain = Keychain(GnomeKeyring::on_a_strict_bus());
+    let keys: Vec<Key> =
+        (0..150).map(|number| key("namespace:strict", &format!("KEY_{number}"))).collect();
+    let stores = keychain.stores();
+    for key in &keys {
+        write(&stores, key, "s3cr3t-for-contract");
+    }
+    assert_eq!(entries(&keychain.stores(), &[&keys[0].scope]).len(), keys.len());
+    assert_eq!(read(&keychain.stores(), &keys).len(), keys.len());
+}
+
+#[test]
 fn what_gnome_keyring_was_given_outlives_it() {
     outlives(Keychain(GnomeKeyring::start()), GnomeKeyring::restart);
 }

@@ -67,6 +67,13 @@ impl GnomeKeyring {
         Self::in_state(State::Unlocked, |_| {})
     }
 
+    /// Starts an empty, unlocked keyring on a bus that takes few calls at once.
+    pub(crate) fn on_a_strict_bus() -> Self {
+        let mut keyring = Self::alone(Session::on_a_strict_bus());
+        keyring.start_daemon();
+        keyring
+    }
+
     /// Starts a keyring, lets `prepare` fill it while it is unlocked, and brings it into `state`.
     /// Where the state has no daemon there is nothing to fill, and `prepare` is not called.
     pub(crate) fn in_state(state: State, prepare: impl FnOnce(&Session)) -> Self {

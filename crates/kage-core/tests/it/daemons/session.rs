@@ -8,8 +8,7 @@ use tempfile::TempDir;
 
 use super::process::{Ended, Running, bounded, finish, wait_until};
 
-/// The bus of a session: without folders of services, so that nothing starts by itself, and with
-/// the limits of the stock session bus (without them a client that pipelines is cut off).
+/// The bus of a session: without folders of services, so that nothing starts by itself.
 const BUS_CONFIG: &str = r#"<!DOCTYPE busconfig PUBLIC
  "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
@@ -22,12 +21,15 @@ const BUS_CONFIG: &str = r#"<!DOCTYPE busconfig PUBLIC
     <allow eavesdrop="true"/>
     <allow own="*"/>
   </policy>
-  <limit name="max_incoming_bytes">1000000000</limit>
+@LIMITS@</busconfig>
+"#;
+
+/// The limits of the stock session bus.
+const LIMITS: &str = r#"  <limit name="max_incoming_bytes">1000000000</limit>
   <limit name="max_outgoing_bytes">1000000000</limit>
   <limit name="max_message_size">1000000000</limit>
   <limit name="max_match_rules_per_connection">50000</limit>
   <limit name="max_replies_per_connection">50000</limit>
-</busconfig>
 "#;
 
 /// The name on the bus of whatever keeps secrets.
@@ -42,12 +44,23 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// Makes the folders and starts the bus.
+    /// Makes the folders and starts a bus as every desktop has it.
     pub(crate) fn start() -> Self {
+        Self::with_limits(LIMITS)
+    }
+
+    /// Makes the folders and starts a bus with the limits that it has where its configuration names
+    /// none: among them, 128 calls of one program that wait for their answer.
+    pub(crate) fn on_a_strict_bus() -> Self {
+        Self::with_limits("")
+    }
+
+    fn with_limits(limits: &str) -> Self {
         let mut session = Self::without_bus();
         let config = session.path("bus.conf");
         let socket = session.runtime_folder().join("bus");
-        let text = BUS_CONFIG.replace("@SOCKET@", socket.to_str().expect("a plain path"));
+        let socket = socket.to_str().expect("a plain path");
+        let text = BUS_CONFIG.replace("@SOCKET@", socket).replace("@LIMITS@", limits);
         std::fs::write(&config, text).expect("the bus can be configured");
         let mut option = OsString::from("--config-file=");
         option.push(&config);
