@@ -6,9 +6,7 @@ use std::sync::{Arc, Barrier, mpsc};
 use std::time::Duration;
 
 use kage_core::name::Key;
-use kage_core::store::{
-    Attendant, BackendError, Missing, Nobody, Purpose, StoreError, Stores, Wanted,
-};
+use kage_core::store::{Attendant, Nobody, Purpose, StoreError, Stores, Wanted};
 
 use crate::daemons::{
     GnomeKeyring, KWallet, KeePassXc, Oo7, PASSPHRASE, Session, State, wait_until,
@@ -97,22 +95,9 @@ fn write_outcome(stores: &Stores) -> String {
 }
 
 fn kind(error: StoreError) -> String {
-    let text = format!("{error} {error:?}");
-    assert!(!text.contains("s3cr3t"), "an error shows a value");
-    let StoreError::Backend(error) = error else { return text };
     match error {
-        BackendError::Locked { .. } => "locked".to_owned(),
-        BackendError::Denied { .. } => "denied".to_owned(),
-        BackendError::TimedOut { .. } => "timed out".to_owned(),
-        BackendError::Unavailable { missing, .. } => match missing {
-            Missing::BusAddress => "no address of a bus".to_owned(),
-            Missing::Bus { .. } => "no bus".to_owned(),
-            Missing::Service => "no service".to_owned(),
-            Missing::Gone => "gone".to_owned(),
-            Missing::Collection => "no collection".to_owned(),
-            Missing::VaultFile(_) => text,
-        },
-        _ => text,
+        StoreError::Backend(error) => stores::kind(&error),
+        StoreError::Audit(_) => format!("{error}"),
     }
 }
 

@@ -8,6 +8,7 @@ mod contract;
 mod daemons;
 mod harness;
 mod impostor;
+mod keyring_health;
 mod keyring_states;
 mod place;
 mod seed;

@@ -8,7 +8,7 @@ use kage_core::config::Policy;
 use kage_core::name::Key;
 use kage_core::secret::SecretValue;
 use kage_core::store::vault::Unlock;
-use kage_core::store::{Attendant, Machine, Nobody, Stores};
+use kage_core::store::{Attendant, BackendError, Machine, Missing, Nobody, Stores};
 
 use crate::daemons::Session;
 
@@ -78,6 +78,34 @@ pub(crate) fn without_bus_address(session: &Session) -> Stores {
     let machine = Machine { bus_address: None, ..machine(session) };
     let (audit, policy) = (audit(&session.home()), policy(""));
     Stores::open(audit, actor(), &policy, &machine, Unlock::default(), Arc::new(Nobody))
+}
+
+/// Returns what kind of error it is, in a word or two; its text where it is none of a keychain's.
+///
+/// # Panics
+/// When the error shows a value.
+pub(crate) fn kind(error: &BackendError) -> String {
+    let text = format!("{error} {error:?}");
+    assert!(!text.contains("s3cr3t"), "an error shows a value");
+    let kind = match error {
+        BackendError::Locked { .. } => "locked",
+        BackendError::Denied { .. } => "denied",
+        BackendError::TimedOut { .. } => "timed out",
+        BackendError::NotKept { .. } => "not kept",
+        BackendError::Unavailable { missing, .. } => match missing {
+            Missing::BusAddress => "no address of a bus",
+            Missing::Bus { .. } => "no bus",
+            Missing::Service => "no service",
+            Missing::Gone => "gone",
+            Missing::Collection => "no collection",
+            Missing::VaultFile(_) => &text,
+        },
+        BackendError::Failed { .. }
+        | BackendError::Vault(_)
+        | BackendError::File(_)
+        | BackendError::Unsupported { .. } => &text,
+    };
+    kind.to_owned()
 }
 
 /// Somebody who is there, reads what is said, and knows a passphrase or does not.
