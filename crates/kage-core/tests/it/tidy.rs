@@ -13,7 +13,7 @@ const EXPOSING: &[&str] = &[
 ];
 
 /// What each module may use. Arrows only go up.
-const MAY_USE: &[(&str, &[&str])] = &[
+pub(crate) const MAY_USE: &[(&str, &[&str])] = &[
     ("secret", &[]),
     ("name", &[]),
     ("disk", &[]),
@@ -24,7 +24,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("resolve", &["secret", "name", "disk", "config", "store"]),
     ("inject", &["secret", "name", "config", "resolve"]),
     ("redact", &["secret", "name"]),
-    ("exec", &["inject", "redact"]),
+    ("exec", &["store", "inject", "redact"]),
     ("agent", &["secret", "name", "disk", "config", "store", "resolve", "inject"]),
     ("proxy", &["secret", "name", "config", "resolve", "redact", "audit"]),
     ("scan", &["secret", "name", "redact"]),
@@ -92,7 +92,7 @@ fn crates() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("it is in a folder").to_owned()
 }
 
-fn files_below(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn files_below(folder: &Path) -> Vec<PathBuf> {
     let entries =
         std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let mut files = Vec::new();
