@@ -6,6 +6,7 @@
 
 mod contract;
 mod daemons;
+mod docs;
 mod harness;
 mod impostor;
 mod keyring_health;
