@@ -6,6 +6,7 @@
 //! beside it is the place.
 
 mod inherited;
+mod session;
 
 pub use inherited::inherited;
 
@@ -15,6 +16,8 @@ use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
 use rustix::process::{Resource, getrlimit};
+
+pub use session::leave_session_keyring;
 
 use crate::inject::{ChildEnv, Limits};
 
@@ -49,6 +52,9 @@ pub enum ExecError {
         /// What the system said.
         source: io::Error,
     },
+    /// It would have got the vault's key, which is kept in the session keyring.
+    #[error("cannot leave the session keyring, which holds the vault's key")]
+    SessionKeyring(#[source] io::Error),
 }
 
 /// Returns what this system accepts when a program is started now.
@@ -63,8 +69,11 @@ pub fn limits() -> Limits {
 }
 
 /// Becomes the program `command[0]` with the arguments after it and exactly the environment `env`,
-/// whose `PATH` finds it. Returns only when that fails.
+/// whose `PATH` finds it, with a session keyring of its own. Returns only when that fails.
 pub fn replace(program: &OsString, arguments: &[OsString], env: &ChildEnv) -> ExecError {
+    if let Err(source) = leave_session_keyring() {
+        return ExecError::SessionKeyring(source);
+    }
     let source = Command::new(program).args(arguments).env_clear().envs(env).exec();
     let program = program.clone();
     match source.kind() {

@@ -4,6 +4,7 @@
 
 mod contents;
 mod files;
+mod kept;
 mod passphrase;
 mod protection;
 mod vectors;
