@@ -28,13 +28,11 @@ impl AuditLog {
     /// # Errors
     /// [`PathError`] when it cannot be opened for appending.
     pub fn ready(&self) -> Result<&Appender, PathError> {
-        match self.opened.get() {
-            Some(appender) => Ok(appender),
-            None => {
-                let appender = Appender::open(&self.path)?;
-                Ok(self.opened.get_or_init(|| appender))
-            }
+        if let Some(appender) = self.opened.get() {
+            return Ok(appender);
         }
+        let appender = Appender::open(&self.path)?;
+        Ok(self.opened.get_or_init(|| appender))
     }
 
     /// Appends all of `events`, or fails.

@@ -235,6 +235,12 @@ fn new_identity_beside_old(
     Ok(identity)
 }
 
+/// Makes an age identity, as its file holds it. Whoever has it opens what is sealed for it, so a
+/// caller keeps it where no one else can read it.
+pub fn generate_identity() -> SecretValue {
+    seal::identity_text(&age::x25519::Identity::generate())
+}
+
 /// Looks at the vault without opening it.
 pub fn status(policy: &Policy, machine: &Machine) -> Status {
     let place = Place::of(policy, machine);

@@ -29,7 +29,9 @@ use jiff::Timestamp;
 
 #[cfg(feature = "testing")]
 pub use admin::init_cheaply;
-pub use admin::{FileStatus, Protection, Recipient, Status, init, lock, rekey, status, unlock};
+pub use admin::{
+    FileStatus, Protection, Recipient, Status, generate_identity, init, lock, rekey, status, unlock,
+};
 pub use error::{Fault, KeepFault, PassphraseFault, VaultError};
 pub use format::DocumentFault;
 pub use sealed::Lock;

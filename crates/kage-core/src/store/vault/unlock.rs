@@ -5,6 +5,7 @@ use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::error::{PassphraseFault, VaultError};
 use super::format::Document;
@@ -34,6 +35,27 @@ pub struct Unlock {
     pub passphrase_file: Option<PathBuf>,
     /// An open file that holds it in its first line.
     pub passphrase_fd: Option<OwnedFd>,
+}
+
+impl Unlock {
+    /// Returns the passphrase that the caller named, and asks nobody; `None` when none was named. A
+    /// descriptor is read once, within `timeout`.
+    ///
+    /// # Errors
+    /// [`BackendError`] when it cannot be read, or its first line is empty.
+    pub fn passphrase(&mut self, timeout: Duration) -> Result<Option<SecretValue>, BackendError> {
+        if let Some(open) = self.passphrase_fd.take() {
+            let deadline = Deadline::start(timeout);
+            let text =
+                command::read_within(File::from(open), deadline, "the passphrase descriptor")?;
+            return first_line(&text).map(Some);
+        }
+        if let Some(path) = &self.passphrase_file {
+            let (text, _) = disk::read(path, MAX_PASSPHRASE_FILE_BYTES)?;
+            return first_line(&SecretValue::copy_of(&text)).map(Some);
+        }
+        Ok(None)
+    }
 }
 
 /// All that can open the vault.
@@ -130,24 +152,15 @@ impl Openers {
 
     /// Returns the passphrase that comes without asking anybody.
     fn given_passphrase(&mut self) -> Result<Option<SecretValue>, BackendError> {
-        let deadline = Deadline::start(self.policy.secrets.timeout);
-        if let Some(open) = self.unlock.passphrase_fd.take() {
-            let text =
-                command::read_within(File::from(open), deadline, "the passphrase descriptor")?;
-            return first_line(&text).map(Some);
-        }
-        if let Some(path) = &self.unlock.passphrase_file {
-            let (text, _) = disk::read(path, MAX_PASSPHRASE_FILE_BYTES)?;
-            return first_line(&SecretValue::copy_of(&text)).map(Some);
+        let timeout = self.policy.secrets.timeout;
+        if let Some(passphrase) = self.unlock.passphrase(timeout)? {
+            return Ok(Some(passphrase));
         }
         if let [program, arguments @ ..] = &self.policy.vault.passphrase_command[..] {
             // It may have to ask the person in its turn.
-            let deadline = if self.attendant.present() {
-                Deadline::start(self.policy.secrets.prompt_timeout)
-            } else {
-                deadline
-            };
-            let text = command::output_of(program, arguments, deadline)?;
+            let patience =
+                if self.attendant.present() { self.policy.secrets.prompt_timeout } else { timeout };
+            let text = command::output_of(program, arguments, Deadline::start(patience))?;
             return first_line(&text).map(Some);
         }
         Ok(None)

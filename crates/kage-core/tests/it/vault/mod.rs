@@ -105,7 +105,7 @@ impl World {
 
     /// Opens the stores as kage does; each call is a new process for all they know.
     fn open(&self, unlock: Unlock, attendant: Arc<dyn Attendant>) -> Stores {
-        let audit = AuditLog::open(&self.folder.path().join("audit.jsonl")).unwrap();
+        let audit = AuditLog::at(&self.folder.path().join("audit.jsonl"));
         let actor = Actor { program: None, agent: None, place: None };
         Stores::open(audit, actor, &self.policy(), &self.machine(), unlock, attendant)
     }

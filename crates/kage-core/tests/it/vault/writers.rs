@@ -120,7 +120,7 @@ fn victims_stores(folder: &std::path::Path) -> Stores {
         home,
         runtime_folder: folder.join("run"),
     };
-    let audit = AuditLog::open(&folder.join("audit.jsonl")).unwrap();
+    let audit = AuditLog::at(&folder.join("audit.jsonl"));
     let actor = Actor { program: None, agent: None, place: None };
     Stores::open(audit, actor, &policy, &machine, Unlock::default(), super::nobody())
 }
