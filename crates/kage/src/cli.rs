@@ -1,0 +1,211 @@
+//! The command line: what was typed, and which command answers it.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use kage_core::exec;
+use kage_core::store::vault::Unlock;
+
+use crate::clipboard;
+use crate::commands::{delete, demo, doctor, get, list, namespace, run, set, vault, why};
+use crate::context::Context;
+use crate::exit;
+use crate::failure::{Failure, Kind};
+use crate::ui::Ui;
+
+/// Keep the secrets of coding agents in your keychain, and give each agent what applies where it
+/// starts.
+#[derive(Debug, Parser)]
+#[command(name = "kage", version, max_term_width = 100)]
+#[command(after_help = "Start with `kage demo`: two minutes, and nothing of yours is touched.")]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// How the vault is opened, where it is one that keeps the secrets.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Global {
+    /// Read the vault's passphrase from the first line of a file
+    #[arg(long, global = true, value_name = "FILE", hide_short_help = true)]
+    #[arg(help_heading = "Vault options")]
+    passphrase_file: Option<PathBuf>,
+    /// Read the vault's passphrase from an open file descriptor
+    #[arg(long, global = true, value_name = "N", hide_short_help = true)]
+    #[arg(help_heading = "Vault options", conflicts_with = "passphrase_file")]
+    passphrase_fd: Option<i32>,
+}
+
+impl Global {
+    /// Opens what was named.
+    pub(crate) fn unlock(&self, cx: &Context) -> Result<Unlock, Failure> {
+        let passphrase_file = match &self.passphrase_file {
+            Some(path) => Some(cx.absolute(&path.to_string_lossy())?),
+            None => None,
+        };
+        let passphrase_fd = match self.passphrase_fd {
+            Some(number) => Some(exec::inherited(number).map_err(|error| {
+                Failure::of(Kind::Usage, &error)
+                    .hint("pass an open one: kage … --passphrase-fd 3 3<FILE")
+            })?),
+            None => None,
+        };
+        Ok(Unlock { passphrase_file, passphrase_fd })
+    }
+}
+
+// What a command is for is said where its arguments are.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Store, show, explain and remove secrets; the commands below are short forms
+    Secret {
+        #[command(subcommand)]
+        command: SecretCommand,
+    },
+    Set(set::Args),
+    Get(get::Args),
+    #[command(visible_alias = "ls")]
+    List(list::Args),
+    #[command(visible_alias = "rm")]
+    Delete(delete::Args),
+    Why(why::Args),
+    #[command(visible_aliases = ["exec", "x"])]
+    Run(run::Args),
+    /// Group repositories that share secrets
+    Namespace {
+        #[command(subcommand)]
+        command: namespace::Command,
+    },
+    /// Make, open and close the encrypted file that keeps secrets where there is no keychain
+    Vault {
+        #[command(subcommand)]
+        command: vault::Command,
+    },
+    Doctor(doctor::Args),
+    Demo(demo::Args),
+    /// Offer the text on standard input on the clipboard: started by `get --clipboard`
+    #[command(name = clipboard::OWNER_COMMAND, hide = true)]
+    OwnClipboard,
+}
+
+#[derive(Debug, Subcommand)]
+enum SecretCommand {
+    Set(set::Args),
+    Get(get::Args),
+    #[command(visible_alias = "ls")]
+    List(list::Args),
+    #[command(visible_alias = "rm")]
+    Delete(delete::Args),
+    Why(why::Args),
+}
+
+/// Parses `arguments` and runs the command. Returns the exit code of kage; a child that `run`
+/// becomes never comes back here.
+pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<_> = arguments.into_iter().collect();
+    let cli = match Cli::try_parse_from(&arguments) {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error, &arguments),
+    };
+    let json = cli.command.wants_json();
+    let starts_child = matches!(cli.command, Command::Run(_));
+    let (ui, outcome) = match Context::read(cli.global) {
+        Ok(cx) => {
+            let outcome = cli.command.run(&cx);
+            (cx.ui, outcome)
+        }
+        Err(failure) => (Ui::new(true), Err(failure)),
+    };
+    match outcome {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => {
+            let failure = if starts_child { failure.before_child() } else { failure };
+            failure.report(ui, json);
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+/// Shows help and version on stdout, and what was typed wrongly on stderr.
+fn usage(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
+    // Nothing is left to be done where the streams are closed.
+    error.print().unwrap_or_default();
+    ExitCode::from(match error.use_stderr() {
+        false => exit::DONE,
+        true if means_to_start_a_child(arguments) => exit::NOT_STARTED,
+        true => exit::USAGE,
+    })
+}
+
+/// Returns whether the first word that is no option is `run` or another name of it.
+fn means_to_start_a_child(arguments: &[OsString]) -> bool {
+    let words = arguments.iter().skip(1).filter_map(|argument| argument.to_str());
+    let mut words = words.filter(|word| !word.starts_with('-'));
+    words.next().is_some_and(|word| ["run", "exec", "x"].contains(&word))
+}
+
+impl Command {
+    fn run(self, cx: &Context) -> Result<u8, Failure> {
+        let done = |()| exit::DONE;
+        match self {
+            Self::Secret { command: SecretCommand::Set(args) } | Self::Set(args) => {
+                set::run(cx, &args).map(done)
+            }
+            Self::Secret { command: SecretCommand::Get(args) } | Self::Get(args) => {
+                get::run(cx, &args).map(done)
+            }
+            Self::Secret { command: SecretCommand::List(args) } | Self::List(args) => {
+                list::run(cx, &args).map(done)
+            }
+            Self::Secret { command: SecretCommand::Delete(args) } | Self::Delete(args) => {
+                delete::run(cx, &args).map(done)
+            }
+            Self::Secret { command: SecretCommand::Why(args) } | Self::Why(args) => {
+                why::run(cx, &args).map(done)
+            }
+            Self::Run(args) => run::run(cx, &args).map(done),
+            Self::Namespace { command } => namespace::run(cx, &command).map(done),
+            Self::Vault { command } => vault::run(cx, &command).map(done),
+            Self::Doctor(args) => doctor::run(cx, &args),
+            Self::Demo(args) => demo::run(cx, &args).map(done),
+            Self::OwnClipboard => clipboard::own().map(done),
+        }
+    }
+
+    fn wants_json(&self) -> bool {
+        match self {
+            Self::Secret { command } => match command {
+                SecretCommand::Get(args) => args.json,
+                SecretCommand::List(args) => args.json,
+                SecretCommand::Why(args) => args.json,
+                SecretCommand::Set(_) | SecretCommand::Delete(_) => false,
+            },
+            Self::Get(args) => args.json,
+            Self::List(args) => args.json,
+            Self::Why(args) => args.json,
+            Self::Run(args) => args.json,
+            Self::Doctor(args) => args.json,
+            Self::Namespace { command } => command.wants_json(),
+            Self::Set(_)
+            | Self::Delete(_)
+            | Self::Vault { .. }
+            | Self::Demo(_)
+            | Self::OwnClipboard => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_definition_of_the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,89 @@
+//! `kage secret delete`.
+
+use kage_core::config::Policy;
+use kage_core::name::{Key, SecretName};
+use kage_core::store::Stores;
+
+use super::lookup;
+use crate::context::Context;
+use crate::failure::{Failure, Kind};
+use crate::scope::{self, Folder, ScopeArgs};
+use crate::ui::{self, listed, terminal};
+
+/// Remove a secret
+///
+/// Without a scope, the name must be in one scope only.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Name of the secret
+    #[arg(value_name = "NAME")]
+    name: String,
+    #[command(flatten)]
+    scope: ScopeArgs,
+    /// Do not ask
+    #[arg(short, long)]
+    yes: bool,
+    /// Say what would be removed, and stop
+    #[arg(short = 'n', long)]
+    dry_run: bool,
+}
+
+pub(crate) fn run(cx: &Context, args: &Args) -> Result<(), Failure> {
+    let name = scope::name(&args.name)?;
+    let policy = cx.policy()?;
+    let stores = cx.stores(&policy, None, None)?;
+    let key = find(cx, args, &policy, &stores, &name)?;
+    let at = format!("`{}` ({})", cx.scope_shown(&key.scope), stores.backend_of(&key.scope));
+    if args.dry_run {
+        ui::say(format_args!("Would remove `{}` from {at}.", key.name));
+        return Ok(());
+    }
+    if !args.yes && !agreed(&key, &at)? {
+        return Err(Failure::new(Kind::PersonNeeded, "nothing was removed"));
+    }
+    if !stores.delete(&key)? {
+        return Err(lookup::not_found(cx, &stores, &[key.scope], &key.name));
+    }
+    ui::say(format_args!("Removed `{}` from {at}.", key.name));
+    Ok(())
+}
+
+fn agreed(key: &Key, at: &str) -> Result<bool, Failure> {
+    if !terminal::is_there() {
+        return Err(Failure::new(
+            Kind::PersonNeeded,
+            "nobody can be asked here: nothing was removed",
+        )
+        .hint("to remove it without being asked, add --yes"));
+    }
+    Ok(terminal::confirm(&format!("Remove `{}` from {at}?", key.name))?)
+}
+
+/// Finds the one secret that is meant.
+fn find(
+    cx: &Context,
+    args: &Args,
+    policy: &Policy,
+    stores: &Stores,
+    name: &SecretName,
+) -> Result<Key, Failure> {
+    let named = args.scope.named(cx, policy, Folder::MayBeGone)?;
+    let scopes = match &named {
+        Some(scope) => vec![scope.clone()],
+        None => vec![kage_core::name::Scope::Global],
+    };
+    let found = lookup::everything(stores, &scopes)?;
+    let keys = found.iter().map(|found| &found.entry.key);
+    let meant = |key: &&Key| key.name == *name && named.as_ref().is_none_or(|it| *it == key.scope);
+    let mut matching: Vec<Key> = keys.filter(meant).cloned().collect();
+    match (matching.pop(), matching.is_empty()) {
+        (Some(key), true) => Ok(key),
+        (None, _) => Err(lookup::not_found(cx, stores, &scopes, name)),
+        (Some(last), false) => {
+            matching.push(last);
+            let scopes = listed(matching.iter().map(|key| cx.scope_shown(&key.scope)));
+            Err(Failure::new(Kind::Usage, format!("`{name}` is in several scopes: {scopes}"))
+                .hint(format!("say which: kage secret delete {name} --scope SCOPE")))
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! `kage secret get`.
+
+use kage_core::name::{Key, Scope};
+use kage_core::secret::SecretValue;
+use kage_core::store::{Found, Purpose, Stores, Wanted};
+use serde::Serialize;
+
+use super::lookup;
+use crate::clipboard;
+use crate::context::Context;
+use crate::failure::{Failure, Kind};
+use crate::scope::{self, Folder, ScopeArgs};
+use crate::ui::{self, ago};
+
+/// What stands for a value: of one length, which says nothing.
+const MASK: &str = "********";
+
+/// Show a secret as an agent here would get it
+///
+/// The value itself is shown only with --reveal.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Name of the secret
+    #[arg(value_name = "NAME")]
+    name: String,
+    #[command(flatten)]
+    scope: ScopeArgs,
+    /// Write the value to standard output, byte for byte
+    #[arg(long)]
+    reveal: bool,
+    /// Put the value on the clipboard, and clear it after 30 seconds if it is still there
+    #[arg(long, conflicts_with = "reveal")]
+    clipboard: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+pub(crate) fn run(cx: &Context, args: &Args) -> Result<(), Failure> {
+    if let (true, Some(agent)) = (args.reveal || args.clipboard, cx.agent) {
+        return Err(inside_an_agent(agent.name, &args.name));
+    }
+    let name = scope::name(&args.name)?;
+    let policy = cx.policy()?;
+    let (scopes, place) = if let Some(scope) = args.scope.named(cx, &policy, Folder::MayBeGone)? {
+        (vec![scope], None)
+    } else {
+        let place = cx.place(&policy, None, None)?;
+        (place.scopes.clone(), Some(place))
+    };
+    let stores = cx.stores(&policy, place.as_ref(), None)?;
+    let Some(found) = winner(&stores, &scopes, &name)? else {
+        return Err(lookup::not_found(cx, &stores, &scopes, &name));
+    };
+    if args.reveal {
+        reveal(args, &found, &value(&stores, &found.entry.key)?)
+    } else if args.clipboard {
+        clipboard::offer(&value(&stores, &found.entry.key)?)?;
+        ui::say(format_args!("`{name}` is on the clipboard for {} seconds.", clipboard::SECONDS));
+        Ok(())
+    } else {
+        mask(cx, args, &found)
+    }
+}
+
+fn inside_an_agent(agent: &str, name: &str) -> Failure {
+    Failure::new(
+        Kind::PersonNeeded,
+        format!("kage shows no values inside an agent, and this process was started by {agent}"),
+    )
+    .hint(format!("a person can, in a terminal of their own: kage get {name} --reveal"))
+    .hint("to use it without seeing it: kage run -- COMMAND")
+}
+
+/// Finds the entry of the first scope that has the name.
+fn winner(
+    stores: &Stores,
+    scopes: &[Scope],
+    name: &kage_core::name::SecretName,
+) -> Result<Option<Found>, Failure> {
+    let found = stores.list(Wanted::Scopes(scopes))?;
+    let candidates = kage_core::resolve::candidates(scopes, &found, name);
+    Ok(candidates.into_iter().find_map(|candidate| candidate.found))
+}
+
+fn value(stores: &Stores, key: &Key) -> Result<SecretValue, Failure> {
+    stores.read(std::slice::from_ref(key), Purpose::Read)?.remove(key).ok_or_else(|| {
+        Failure::new(Kind::NotFound, format!("`{key}` was removed while kage was reading it"))
+    })
+}
+
+#[derive(Serialize)]
+struct Shown<'a> {
+    name: &'a str,
+    scope: String,
+    backend: &'static str,
+    updated: Option<jiff::Timestamp>,
+    description: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<&'a str>,
+}
+
+impl<'a> Shown<'a> {
+    fn of(found: &'a Found, value: Option<&'a str>) -> Self {
+        let entry = &found.entry;
+        Self {
+            name: entry.key.name.as_str(),
+            scope: entry.key.scope.to_string(),
+            backend: found.backend.as_str(),
+            updated: entry.meta.updated,
+            description: entry.meta.description.as_deref(),
+            value,
+        }
+    }
+}
+
+fn mask(cx: &Context, args: &Args, found: &Found) -> Result<(), Failure> {
+    if args.json {
+        return Ok(ui::print_json(&Shown::of(found, None))?);
+    }
+    let key = &found.entry.key;
+    let updated = found.entry.meta.updated.map_or_else(String::new, |then| {
+        format!(", updated {}", ago(then, jiff::Timestamp::now()))
+    });
+    let at = cx.scope_shown(&key.scope);
+    ui::print(format_args!("{}  {MASK}  ({at}, {}{updated})", key.name, found.backend))?;
+    Ok(())
+}
+
+fn reveal(args: &Args, found: &Found, value: &SecretValue) -> Result<(), Failure> {
+    value.expose(|bytes| {
+        if args.json {
+            let text = std::str::from_utf8(bytes).map_err(|_bytes| {
+                Failure::new(Kind::Failed, "the value is no text, and JSON holds only text")
+                    .hint("without --json it is written byte for byte")
+            })?;
+            return Ok(ui::print_json(&Shown::of(found, Some(text)))?);
+        }
+        ui::print_bytes(bytes)?;
+        // A prompt should not stand behind the value; a pipe gets exactly the value.
+        if ui::stdout_is_terminal() {
+            ui::print("")?;
+        }
+        Ok(())
+    })
+}

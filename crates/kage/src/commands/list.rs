@@ -1,0 +1,103 @@
+//! `kage secret list`.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use kage_core::name::Scope;
+use kage_core::resolve::{Plan, Wishes};
+use kage_core::store::{Found, Wanted};
+use serde::Serialize;
+
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::scope::{Folder, ScopeArgs};
+use crate::ui::{self, ago, table};
+
+/// List secrets, never their values
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    scope: ScopeArgs,
+    /// Only what would apply in this directory, as `kage run` would give it
+    #[arg(long, conflicts_with_all = ["scope", "global"])]
+    here: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+pub(crate) fn run(cx: &Context, args: &Args) -> Result<(), Failure> {
+    let policy = cx.policy()?;
+    let found = match args.scope.named(cx, &policy, Folder::MayBeGone)? {
+        Some(scope) => cx.stores(&policy, None, None)?.list(Wanted::Scopes(&[scope]))?,
+        None if args.here => {
+            let place = cx.place(&policy, None, None)?;
+            let stores = cx.stores(&policy, Some(&place), None)?;
+            let found = stores.list(Wanted::Scopes(&place.scopes))?;
+            let plan = Plan::new(&place.scopes, found, &policy, &Wishes::default());
+            plan.injected().map(|choice| choice.winner.clone()).collect()
+        }
+        None => {
+            let stores = cx.stores(&policy, None, None)?;
+            super::lookup::everything(&stores, &[Scope::Global])?
+        }
+    };
+    if args.json { json(&found) } else { table(cx, &found) }
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    name: &'a str,
+    scope: String,
+    backend: &'static str,
+    created: Option<Timestamp>,
+    updated: Option<Timestamp>,
+    description: Option<&'a str>,
+    duplicates: usize,
+}
+
+impl<'a> Line<'a> {
+    fn of(found: &'a Found) -> Self {
+        let (key, meta) = (&found.entry.key, &found.entry.meta);
+        Self {
+            name: key.name.as_str(),
+            scope: key.scope.to_string(),
+            backend: found.backend.as_str(),
+            created: meta.created,
+            updated: meta.updated,
+            description: meta.description.as_deref(),
+            duplicates: found.entry.duplicates,
+        }
+    }
+}
+
+fn json(found: &[Found]) -> Result<(), Failure> {
+    let lines: Vec<_> = found.iter().map(Line::of).collect();
+    Ok(ui::print_json(&lines)?)
+}
+
+fn table(cx: &Context, found: &[Found]) -> Result<(), Failure> {
+    if found.is_empty() {
+        ui::say("No secrets. Store one: kage secret set NAME");
+        return Ok(());
+    }
+    let backends: BTreeSet<_> = found.iter().map(|found| found.backend).collect();
+    let several = backends.len() > 1;
+    let header: &[&str] = if several {
+        &["Name", "Scope", "Updated", "Backend"]
+    } else {
+        &["Name", "Scope", "Updated"]
+    };
+    let now = Timestamp::now();
+    let mut table = table::new(header);
+    for found in found {
+        let updated = found.entry.meta.updated;
+        let updated = updated.map_or_else(|| "unknown".to_owned(), |then| ago(then, now));
+        let key = &found.entry.key;
+        let mut row = vec![key.name.to_string(), cx.scope_shown(&key.scope), updated];
+        row.extend(several.then(|| found.backend.to_string()));
+        table.add_row(row);
+    }
+    ui::print(table::titled("Secrets", &table))?;
+    Ok(())
+}

@@ -1,0 +1,14 @@
+//! One file for each command: its arguments, with the help as their documentation, and `run`, which
+//! calls the library and prints.
+
+pub(crate) mod delete;
+pub(crate) mod demo;
+pub(crate) mod doctor;
+pub(crate) mod get;
+pub(crate) mod list;
+mod lookup;
+pub(crate) mod namespace;
+pub(crate) mod run;
+pub(crate) mod set;
+pub(crate) mod vault;
+pub(crate) mod why;

@@ -1,0 +1,221 @@
+//! `kage run`.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+
+use kage_core::config::Policy;
+use kage_core::name::{Label, SecretName};
+use kage_core::resolve::{self, FetchError, Place, Plan, Verdict, Wishes};
+use kage_core::store::{Stores, Wanted};
+use kage_core::{exec, inject};
+use serde::Serialize;
+
+use super::lookup;
+use crate::context::Context;
+use crate::failure::{Failure, Kind};
+use crate::scope;
+use crate::ui::{self, amount, listed, table};
+
+/// Run a command with the secrets that apply here
+///
+/// kage becomes the command: its exit code, its signals and its terminal are exactly its own. When kage itself
+/// fails first, the exit code is 125.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Only these names
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
+    only: Vec<String>,
+    /// Leave the environment's own value of this name, where it has one
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
+    keep_env: Vec<String>,
+    /// The secrets of another directory
+    #[arg(long, value_name = "PATH")]
+    repo: Option<String>,
+    /// The secrets of this namespace
+    #[arg(long, value_name = "NAME")]
+    namespace: Option<String>,
+    /// Show what would be given, without reading a value, and stop
+    #[arg(long)]
+    plan: bool,
+    /// Print the plan, or kage's own failure, as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// The command and its arguments
+    #[arg(value_name = "COMMAND", trailing_var_arg = true)]
+    #[arg(required_unless_present = "plan")]
+    command: Vec<OsString>,
+}
+
+pub(crate) fn run(cx: &Context, args: &Args) -> Result<(), Failure> {
+    let policy = cx.policy()?;
+    let namespace: Option<Label> = args.namespace.as_deref().map(scope::label).transpose()?;
+    let wishes = wishes(cx, args)?;
+    let place = cx.place(&policy, args.repo.as_deref(), namespace.as_ref())?;
+    let stores = cx.stores(&policy, Some(&place), args.command.first())?;
+    let found = stores.list(Wanted::Scopes(&place.scopes))?;
+    let plan = Plan::new(&place.scopes, found, &policy, &wishes);
+    if args.plan {
+        return show(cx, args, &policy, &place, &plan, &stores);
+    }
+    if let Some(name) = plan.absent.first() {
+        return Err(lookup::not_found(cx, &stores, &place.scopes, name));
+    }
+    Err(become_command(cx, args, &plan, &stores)?)
+}
+
+fn wishes(cx: &Context, args: &Args) -> Result<Wishes, Failure> {
+    let names = |typed: &[String]| -> Result<BTreeSet<SecretName>, Failure> {
+        typed.iter().map(|name| scope::name(name)).collect()
+    };
+    Ok(Wishes {
+        only: (!args.only.is_empty()).then(|| names(&args.only)).transpose()?,
+        keep: names(&args.keep_env)?,
+        ambient: cx.ambient_names(),
+    })
+}
+
+/// Reads the values and becomes the command. Returns only when that fails.
+fn become_command(
+    cx: &Context,
+    args: &Args,
+    plan: &Plan,
+    stores: &Stores,
+) -> Result<Failure, Failure> {
+    let Some((program, arguments)) = args.command.split_first() else {
+        return Err(Failure::new(Kind::Usage, "there is no command to run"));
+    };
+    let resolved = resolve::fetch(plan, stores).map_err(unfetched)?;
+    let env = inject::child_env(cx.environment.clone(), &resolved, &args.command, exec::limits())
+        .map_err(|error| {
+        Failure::of(Kind::Environment, &error)
+            .hint("leave out what this command does not need: kage run --only A,B -- COMMAND")
+    })?;
+    announce(cx, plan);
+    drop(resolved);
+    let error = exec::replace(program, arguments, &env);
+    let kind = match error {
+        exec::ExecError::NotFound { .. } => Kind::NoProgram,
+        exec::ExecError::NotExecutable { .. } => Kind::NotExecutable,
+        exec::ExecError::SessionKeyring(_) => Kind::Failed,
+    };
+    Ok(Failure::of(kind, &error))
+}
+
+fn unfetched(error: FetchError) -> Failure {
+    match error {
+        FetchError::Store(error) => error.into(),
+        FetchError::Gone(_) => Failure::of(Kind::NotFound, &error),
+    }
+}
+
+/// Says in one line each what the user may not expect. Names only.
+fn announce(cx: &Context, plan: &Plan) {
+    let overridden = plan.overridden();
+    if !overridden.is_empty() {
+        let names = listed(overridden);
+        ui::say(format_args!(
+            "kage: stored values replace the environment's own: {names} (--keep-env keeps those)"
+        ));
+    }
+    let refused = plan.choices.iter().filter(|it| matches!(it.verdict, Verdict::Refused(_)));
+    let refused: Vec<_> = refused.map(resolve::Choice::name).collect();
+    if !refused.is_empty() {
+        let names = listed(refused);
+        cx.ui.warn(format_args!(
+            "not given, since they change what programs do: {names} (see `allow_names`)"
+        ));
+    }
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    directory: String,
+    repository: Option<String>,
+    scopes: Vec<String>,
+    secrets: Vec<Line<'a>>,
+    absent: Vec<&'a str>,
+    notes: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    name: &'a str,
+    scope: String,
+    backend: &'static str,
+    given: bool,
+    verdict: &'static str,
+    replaces_environment: bool,
+    shadows: Vec<String>,
+}
+
+fn verdict(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Inject => "given",
+        Verdict::NotAsked => "not asked for",
+        Verdict::NotInPolicy => "not in the `inject` list",
+        Verdict::Refused(_) => "refused: changes programs",
+        Verdict::AmbientKept => "the environment's own is kept",
+    }
+}
+
+fn show(
+    cx: &Context,
+    args: &Args,
+    policy: &Policy,
+    place: &Place,
+    plan: &Plan,
+    stores: &Stores,
+) -> Result<(), Failure> {
+    let notes = lookup::notes(cx, policy, place);
+    if args.json {
+        return Ok(ui::print_json(&report(place, plan, notes))?);
+    }
+    let given = plan.injected().count();
+    let dir = cx.short(&place.dir);
+    ui::print(format_args!("{} for a command in {dir}", amount(given, "secret")))?;
+    ui::print("Scopes, nearest first:")?;
+    for scope in &place.scopes {
+        ui::print(format_args!("  {} ({})", cx.scope_shown(scope), stores.backend_of(scope)))?;
+    }
+    if !plan.choices.is_empty() {
+        let mut table = table::new(&["Name", "From", "Shadows", ""]);
+        for choice in &plan.choices {
+            let shadows: Vec<_> =
+                choice.shadowed.iter().map(|it| cx.scope_shown(&it.entry.key.scope)).collect();
+            table.add_row(vec![
+                choice.name().to_string(),
+                cx.scope_shown(&choice.winner.entry.key.scope),
+                shadows.join(", "),
+                verdict(choice.verdict).to_owned(),
+            ]);
+        }
+        ui::print(&table)?;
+    }
+    for name in &plan.absent {
+        ui::print(format_args!("- `{name}` was asked for and is not set in any of them"))?;
+    }
+    for note in notes {
+        ui::print(format_args!("- {}", ui::printable(&note)))?;
+    }
+    Ok(())
+}
+
+fn report<'a>(place: &Place, plan: &'a Plan, notes: Vec<String>) -> Report<'a> {
+    let line = |choice: &'a resolve::Choice| Line {
+        name: choice.name().as_str(),
+        scope: choice.winner.entry.key.scope.to_string(),
+        backend: choice.winner.backend.as_str(),
+        given: choice.verdict == Verdict::Inject,
+        verdict: verdict(choice.verdict),
+        replaces_environment: choice.ambient && choice.verdict == Verdict::Inject,
+        shadows: choice.shadowed.iter().map(|it| it.entry.key.scope.to_string()).collect(),
+    };
+    Report {
+        directory: place.dir.display().to_string(),
+        repository: place.repository.as_ref().map(|found| found.root.display().to_string()),
+        scopes: place.scopes.iter().map(ToString::to_string).collect(),
+        secrets: plan.choices.iter().map(line).collect(),
+        absent: plan.absent.iter().map(SecretName::as_str).collect(),
+        notes,
+    }
+}

@@ -1,0 +1,207 @@
+//! `kage secret set`.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, IsTerminal as _};
+
+use kage_core::name::{Key, Scope};
+use kage_core::secret::SecretValue;
+use kage_core::{advice, exec, inject};
+
+use crate::clipboard;
+use crate::context::Context;
+use crate::failure::{Failure, Kind};
+use crate::scope::{self, Folder, ScopeArgs};
+use crate::ui::{self, printable, terminal};
+
+/// The longest value that is read, in bytes: more than any environment holds.
+const MAX_VALUE_BYTES: usize = 8 * 1024 * 1024;
+
+/// How many letters and digits `--generate` makes: 190 bits.
+const GENERATED: &str = "32";
+
+/// Store a secret, or replace its value
+///
+/// Asks for the value without showing it. When standard input is a pipe or a file, the value is read from
+/// there, and one line end at its end is left out.
+#[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
+pub(crate) struct Args {
+    /// Name of the secret: the environment variable that a command gets
+    #[arg(value_name = "NAME")]
+    name: String,
+    // Caught here, so that the value is refused with the reason and not repeated.
+    #[arg(hide = true)]
+    value: Vec<OsString>,
+    #[command(flatten)]
+    scope: ScopeArgs,
+    /// Read the value from a file, with its line ends
+    #[arg(long, value_name = "FILE", group = "source")]
+    from_file: Option<String>,
+    /// Generate the value: letters and digits
+    #[arg(long, value_name = "LEN", group = "source", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = GENERATED, value_parser = clap::value_parser!(u16).range(8..=4096))]
+    generate: Option<u16>,
+    /// Read the value from the clipboard
+    #[arg(long, group = "source")]
+    clipboard: bool,
+    /// Keep the line end at the end of a piped value
+    #[arg(long)]
+    raw: bool,
+    /// Ask for the value twice
+    #[arg(long)]
+    confirm: bool,
+    /// What the secret is for
+    #[arg(long, value_name = "TEXT")]
+    description: Option<String>,
+    /// Say what would be stored, and stop
+    #[arg(short = 'n', long)]
+    dry_run: bool,
+}
+
+/// Where the value comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Source {
+    File,
+    Generator,
+    Clipboard,
+    Prompt,
+    Pipe,
+}
+
+pub(crate) fn run(cx: &Context, args: &Args) -> Result<(), Failure> {
+    refuse_value(args)?;
+    let name = scope::name(&args.name)?;
+    let policy = cx.policy()?;
+    if let Some(class) = policy.refuses(&name) {
+        return Err(refused(cx, &name, class));
+    }
+    let scope = args.scope.named(cx, &policy, Folder::MustExist)?.unwrap_or(Scope::Global);
+    let stores = cx.stores(&policy, None, None)?;
+    let at = format!("`{}` ({})", cx.scope_shown(&scope), stores.backend_of(&scope));
+    if args.dry_run {
+        ui::say(format_args!("Would store `{name}` in {at}."));
+        return Ok(());
+    }
+    if args.source() == Source::Prompt {
+        ui::say(format_args!("`{name}` goes to {at}."));
+    }
+    if advice::is_vague(&name) {
+        cx.ui.warn(format_args!(
+            "`{name}` does not say what it opens: a name such as GITHUB_{name} does"
+        ));
+    }
+    let value = read_value(cx, args)?;
+    check(cx, args, &name, &value)?;
+    let description = args.description.as_deref().map(printable);
+    let key = Key::new(scope, name);
+    stores.write(&key, &value, description.as_deref())?;
+    ui::say(format_args!("Stored `{}` in {at}.", key.name));
+    Ok(())
+}
+
+fn refuse_value(args: &Args) -> Result<(), Failure> {
+    if args.value.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Kind::Usage,
+        "a value on the command line is refused: `ps` shows it to everybody on this machine, and \
+         the shell keeps it in its history",
+    )
+    .hint("run `kage set NAME` alone and enter it at the prompt, or pipe it in")
+    .hint("if it was a real value, it is in your shell's history now: remove it there"))
+}
+
+fn refused(
+    cx: &Context,
+    name: &kage_core::name::SecretName,
+    class: kage_core::name::Reserved,
+) -> Failure {
+    Failure::new(
+        Kind::Usage,
+        format!(
+            "`{name}` {}, so kage does not store it: whoever sets it changes what programs do",
+            class.effect()
+        ),
+    )
+    .hint(format!(
+        "if you mean it, add it to `allow_names` under [secrets] in {}",
+        cx.short(&cx.folders.config)
+    ))
+}
+
+impl Args {
+    fn source(&self) -> Source {
+        if self.from_file.is_some() {
+            Source::File
+        } else if self.generate.is_some() {
+            Source::Generator
+        } else if self.clipboard {
+            Source::Clipboard
+        } else if io::stdin().is_terminal() {
+            Source::Prompt
+        } else {
+            Source::Pipe
+        }
+    }
+}
+
+fn read_value(cx: &Context, args: &Args) -> Result<SecretValue, Failure> {
+    match args.source() {
+        Source::File => {
+            let path = cx.absolute(args.from_file.as_deref().unwrap_or_default())?;
+            let opened = File::open(&path);
+            let mut file = opened.map_err(|error| unreadable(cx, &path, &error))?;
+            from_reader(&mut file)
+        }
+        Source::Generator => {
+            Ok(SecretValue::generate(usize::from(args.generate.unwrap_or_default())))
+        }
+        Source::Clipboard => clipboard::read(),
+        Source::Prompt => prompt(args),
+        Source::Pipe => {
+            let value = from_reader(&mut io::stdin().lock())?;
+            Ok(if args.raw { value } else { value.without_line_end() })
+        }
+    }
+}
+
+fn unreadable(cx: &Context, path: &std::path::Path, error: &io::Error) -> Failure {
+    Failure::new(Kind::Failed, format!("cannot read `{}`: {error}", cx.short(path)))
+}
+
+fn from_reader(reader: &mut impl io::Read) -> Result<SecretValue, Failure> {
+    SecretValue::read_from(reader, MAX_VALUE_BYTES)
+        .map_err(|error| Failure::of(Kind::Failed, &error))
+}
+
+fn prompt(args: &Args) -> Result<SecretValue, Failure> {
+    let value = terminal::ask_hidden(&format!("Value of {}: ", args.name))?;
+    if args.confirm && !value.same_as(&terminal::ask_hidden("The same again: ")?) {
+        return Err(Failure::new(Kind::Failed, "the two values differ: nothing was stored"));
+    }
+    Ok(value)
+}
+
+/// Refuses what no environment can hold, before anything is written, and warns of what looks like
+/// a mistake.
+fn check(
+    cx: &Context,
+    args: &Args,
+    name: &kage_core::name::SecretName,
+    value: &SecretValue,
+) -> Result<(), Failure> {
+    if value.is_empty() {
+        return Err(Failure::new(Kind::Failed, "the value is empty: nothing was stored")
+            .hint("enter it at the prompt in a terminal, pipe it in, or use --from-file"));
+    }
+    inject::check_value(name, value, exec::limits()).map_err(|error| {
+        Failure::of(Kind::Environment, &error)
+            .hint("nothing was stored: keep such a value encoded, in base64 for example")
+    })?;
+    if args.source() != Source::Generator && advice::looks_like_a_placeholder(value) {
+        cx.ui.warn("the value looks like a placeholder, not like a secret");
+    }
+    Ok(())
+}

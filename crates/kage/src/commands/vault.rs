@@ -1,0 +1,205 @@
+//! `kage vault`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use kage_core::config::{self, Policy};
+use kage_core::name::BackendName;
+use kage_core::secret::SecretValue;
+use kage_core::store::BackendError;
+use kage_core::store::vault::{self, Protection, Recipient, Unlock};
+
+use crate::context::Context;
+use crate::failure::{Failure, Kind};
+use crate::ui::{self, terminal};
+
+/// What to do with the vault.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    /// Make the vault
+    Init {
+        #[command(flatten)]
+        key: KeyArgs,
+        /// Keep all secrets in it from now on, unless a namespace says otherwise
+        #[arg(long)]
+        default: bool,
+    },
+    /// Keep the vault open for a while, for this login session
+    ///
+    /// The key is held by the kernel, and what `kage run` starts cannot reach it.
+    Unlock {
+        /// How long, such as 30m or 8h [default: `unlock_for` of the configuration, or 8h]
+        #[arg(long = "for", value_name = "TIME")]
+        keep_for: Option<String>,
+    },
+    /// Close the vault
+    Lock,
+    /// Protect the vault by another passphrase or key; earlier copies are removed
+    Rekey {
+        #[command(flatten)]
+        key: KeyArgs,
+    },
+}
+
+/// What protects the vault: a passphrase, unless another is chosen.
+#[derive(Debug, clap::Args)]
+pub(crate) struct KeyArgs {
+    /// Protect it by an age identity: its file, or its `age1…` recipient
+    #[arg(long, value_name = "FILE")]
+    identity: Option<String>,
+    /// Protect it by a key that the keychain holds
+    #[arg(long, conflicts_with = "identity")]
+    keychain: bool,
+    /// Read the new passphrase from the first line of a file
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["identity", "keychain"])]
+    new_passphrase_file: Option<PathBuf>,
+}
+
+pub(crate) fn run(cx: &Context, command: &Command) -> Result<(), Failure> {
+    let policy = cx.policy()?;
+    match command {
+        Command::Init { key, default } => init(cx, &policy, key, *default),
+        Command::Unlock { keep_for } => unlock(cx, &policy, keep_for.as_deref()),
+        Command::Lock => lock(cx, &policy),
+        Command::Rekey { key } => rekey(cx, &policy, key),
+    }
+}
+
+fn init(cx: &Context, policy: &Policy, key: &KeyArgs, default: bool) -> Result<(), Failure> {
+    let path = vault::status(policy, &cx.machine()).path;
+    ui::say(format_args!("Making the vault `{}`.", cx.short(&path)));
+    // There is no old passphrase yet, so the options that name one name the new one.
+    let given = cx.unlock()?.passphrase(policy.secrets.timeout)?;
+    let protection = protection(cx, key, given)?;
+    let made = vault::init(policy, &cx.machine(), &cx.attendant(), protection)?;
+    ui::say(format_args!("Made the vault `{}`.", cx.short(&made)));
+    remember_identity(cx, policy, key)?;
+    if policy.secrets.backend == BackendName::Vault {
+        return Ok(());
+    }
+    let file = cx.short(&cx.folders.config);
+    if default || wants_default(&file)? {
+        config::edit::set_backend(&cx.folders.config, BackendName::Vault)?;
+        ui::say(format_args!("Secrets are kept in it from now on (`backend` in {file})."));
+    } else {
+        ui::say(format_args!(
+            "It is not used yet: set `backend = \"vault\"` under [secrets] in {file}, or for one \
+             namespace under [namespaces.NAME]."
+        ));
+    }
+    Ok(())
+}
+
+/// Writes down which identity file opens the vault, so that the next command finds it.
+fn remember_identity(cx: &Context, policy: &Policy, key: &KeyArgs) -> Result<(), Failure> {
+    let Some(typed) = key.identity.as_deref().filter(|typed| !typed.starts_with("age1")) else {
+        return Ok(());
+    };
+    let written = config::shorten_home(&cx.absolute(typed)?, &cx.folders.home);
+    if policy.vault.identity.as_ref() != Some(&written) {
+        config::edit::set_identity(&cx.folders.config, &written)?;
+        let file = cx.short(&cx.folders.config);
+        ui::say(format_args!("`{written}` opens it from now on (`identity` in {file})."));
+    }
+    Ok(())
+}
+
+fn wants_default(file: &str) -> Result<bool, Failure> {
+    if !terminal::is_there() {
+        return Ok(false);
+    }
+    Ok(terminal::confirm(&format!(
+        "Keep all secrets in it from now on (writes `backend = \"vault\"` to {file})?"
+    ))?)
+}
+
+fn protection(
+    cx: &Context,
+    key: &KeyArgs,
+    given: Option<SecretValue>,
+) -> Result<Protection, Failure> {
+    if key.keychain {
+        return Ok(Protection::Keychain);
+    }
+    if let Some(identity) = &key.identity {
+        return recipient(cx, identity).map(Protection::Recipient);
+    }
+    let passphrase = match (&key.new_passphrase_file, given) {
+        (Some(file), _) => {
+            let passphrase_file = Some(cx.absolute(&file.to_string_lossy())?);
+            Unlock { passphrase_file, ..Unlock::default() }.passphrase(Duration::ZERO)?
+        }
+        (None, given) => given,
+    };
+    passphrase.map_or_else(ask_passphrase, Ok).map(Protection::Passphrase)
+}
+
+/// The recipient that was named, by itself or by its identity file.
+fn recipient(cx: &Context, typed: &str) -> Result<Recipient, Failure> {
+    if typed.starts_with("age1") {
+        return Ok(typed.parse().map_err(BackendError::from)?);
+    }
+    let file = cx.absolute(typed)?;
+    if !file.exists() {
+        let shown = cx.short(&file);
+        return Err(Failure::new(Kind::Failed, format!("there is no identity file `{shown}`"))
+            .hint("make one, and keep it where nobody else can read it: age-keygen -o FILE"));
+    }
+    Ok(Recipient::of_identity_file(&file)?)
+}
+
+fn ask_passphrase() -> Result<SecretValue, Failure> {
+    let passphrase = terminal::ask_hidden("New passphrase of the vault: ")?;
+    if passphrase.is_empty() {
+        return Err(Failure::new(Kind::Failed, "the passphrase is empty"));
+    }
+    if passphrase.same_as(&terminal::ask_hidden("The same again: ")?) {
+        Ok(passphrase)
+    } else {
+        Err(Failure::new(Kind::Failed, "the two passphrases differ"))
+    }
+}
+
+fn unlock(cx: &Context, policy: &Policy, keep_for: Option<&str>) -> Result<(), Failure> {
+    if let Some(agent) = cx.agent {
+        return Err(Failure::new(
+            Kind::PersonNeeded,
+            format!("a vault is not unlocked inside an agent, and {} started this", agent.name),
+        )
+        .hint("a person can, in a terminal of their own: kage vault unlock"));
+    }
+    let keep_for = match keep_for {
+        Some(typed) => parse_time(typed)?,
+        None => policy.vault.unlock_for,
+    };
+    vault::unlock(policy, &cx.machine(), cx.unlock()?, cx.attendant(), keep_for)?;
+    let shown = jiff::SignedDuration::try_from(keep_for).unwrap_or_default();
+    ui::say(format_args!("The vault is open for {shown:#}, in this login session."));
+    Ok(())
+}
+
+fn parse_time(typed: &str) -> Result<Duration, Failure> {
+    let parsed = typed.parse::<jiff::SignedDuration>().ok();
+    let parsed = parsed.and_then(|time| Duration::try_from(time).ok());
+    parsed.filter(|time| time.as_secs() > 0).ok_or_else(|| {
+        Failure::new(Kind::Usage, "a time is at least a second, such as `30m` or `8h`")
+    })
+}
+
+fn lock(cx: &Context, policy: &Policy) -> Result<(), Failure> {
+    let was_open = vault::lock(policy, &cx.machine())?;
+    ui::say(if was_open { "The vault is closed." } else { "The vault was not open." });
+    Ok(())
+}
+
+fn rekey(cx: &Context, policy: &Policy, key: &KeyArgs) -> Result<(), Failure> {
+    let protection = protection(cx, key, None)?;
+    vault::rekey(policy, &cx.machine(), cx.unlock()?, &cx.attendant(), protection)?;
+    remember_identity(cx, policy, key)?;
+    let path = vault::status(policy, &cx.machine()).path;
+    ui::say(format_args!(
+        "The vault `{}` has a new key; earlier copies of it were removed.",
+        cx.short(&path)
+    ));
+    Ok(())
+}

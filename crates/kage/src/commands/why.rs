@@ -1,0 +1,253 @@
+//! `kage secret why`.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt as _;
+
+use jiff::Timestamp;
+use kage_core::config::Policy;
+use kage_core::name::{Scope, SecretName};
+use kage_core::resolve::{self, Candidate, Membership, Place, Standing};
+use kage_core::secret::SecretValue;
+use kage_core::store::{Purpose, Stores};
+use serde::Serialize;
+
+use super::lookup;
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::scope;
+use crate::ui::{self, ago, printable, table};
+
+/// Explain where a name's value comes from
+///
+/// Shows every scope that could answer, in order, which one does, and what would change it. Never shows a value.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Name of the secret
+    #[arg(value_name = "NAME")]
+    name: String,
+    /// Explain it for another directory
+    #[arg(long, value_name = "PATH")]
+    repo: Option<String>,
+    /// Explain it for another namespace
+    #[arg(long, value_name = "NAME")]
+    namespace: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// How the value in the environment compares with the stored one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Ambient {
+    /// There is none.
+    Unset,
+    /// It is the same.
+    Same,
+    /// It is another.
+    Different,
+    /// There is one, and it was not compared: inside an agent the answer would be a way to guess.
+    Present,
+}
+
+struct Explained {
+    name: SecretName,
+    place: Place,
+    candidates: Vec<Candidate>,
+    ambient: Ambient,
+    notes: Vec<String>,
+}
+
+pub(crate) fn run(cx: &Context, args: &Args) -> Result<(), Failure> {
+    let name = scope::name(&args.name)?;
+    let policy = cx.policy()?;
+    let namespace = args.namespace.as_deref().map(scope::label).transpose()?;
+    let place = cx.place(&policy, args.repo.as_deref(), namespace.as_ref())?;
+    let stores = cx.stores(&policy, Some(&place), None)?;
+    let found = lookup::everything(&stores, &place.scopes)?;
+    let candidates = resolve::candidates(&place.scopes, &found, &name);
+    if candidates.iter().all(|candidate| candidate.found.is_none()) {
+        let notes = lookup::notes(cx, &policy, &place);
+        return Err(lookup::not_found(cx, &stores, &place.scopes, &name).hints(notes));
+    }
+    let ambient = compare(cx, &stores, &candidates, &name)?;
+    let mut notes = lookup::notes(cx, &policy, &place);
+    notes.extend(more_notes(cx, &policy, &place, &found, &name, ambient));
+    let explained = Explained { name, place, candidates, ambient, notes };
+    if args.json { json(&explained, &stores) } else { text(cx, &explained, &stores) }
+}
+
+/// Compares the stored value that wins with the environment's, without showing either.
+fn compare(
+    cx: &Context,
+    stores: &Stores,
+    candidates: &[Candidate],
+    name: &SecretName,
+) -> Result<Ambient, Failure> {
+    let Some(ambient) = cx.environment.get(&OsString::from(name.as_str())) else {
+        return Ok(Ambient::Unset);
+    };
+    if cx.agent.is_some() {
+        return Ok(Ambient::Present);
+    }
+    let winner = candidates.iter().find(|candidate| candidate.standing == Standing::Wins);
+    let Some(found) = winner.and_then(|candidate| candidate.found.as_ref()) else {
+        return Ok(Ambient::Present);
+    };
+    let key = &found.entry.key;
+    let mut values = stores.read(std::slice::from_ref(key), Purpose::Read)?;
+    let ambient = SecretValue::copy_of(ambient.as_bytes());
+    Ok(match values.remove(key) {
+        Some(stored) if stored.same_as(&ambient) => Ambient::Same,
+        Some(_) => Ambient::Different,
+        None => Ambient::Present,
+    })
+}
+
+/// What else decides whether and how the name is given to a command.
+fn more_notes(
+    cx: &Context,
+    policy: &Policy,
+    place: &Place,
+    found: &[kage_core::store::Found],
+    name: &SecretName,
+    ambient: Ambient,
+) -> Vec<String> {
+    let mut notes = Vec::new();
+    match ambient {
+        Ambient::Unset => {}
+        Ambient::Same => notes.push("the environment here already holds the same value".to_owned()),
+        Ambient::Different => notes.push(format!(
+            "the environment here holds a different value: `kage run` puts the stored one over it, \
+             unless --keep-env {name} is given"
+        )),
+        Ambient::Present => notes.push("the environment here already holds a value".to_owned()),
+    }
+    if let Some(class) = policy.refuses(name) {
+        notes.push(format!(
+            "it is not given to commands: `{name}` {}; `allow_names` under [secrets] would allow it",
+            class.effect()
+        ));
+    }
+    if policy.secrets.inject.as_ref().is_some_and(|names| !names.contains(name)) {
+        notes.push(
+            "it is not given to commands: `inject` under [secrets] does not list it".to_owned(),
+        );
+    }
+    let elsewhere = resolve::elsewhere(&place.scopes, found, name);
+    if !elsewhere.is_empty() {
+        let shown = ui::listed(elsewhere.iter().map(|scope| cx.scope_shown(scope)));
+        notes.push(format!("it is also set in scopes that do not apply here: {shown}"));
+    }
+    notes.extend(elsewhere.iter().filter_map(|scope| would_apply(cx, place, scope)));
+    for entry in found.iter().map(|found| &found.entry) {
+        if entry.duplicates > 0 && entry.key.name == *name {
+            notes.push(format!(
+                "the keychain holds {} more entries of it in `{}`, made elsewhere; the newest counts",
+                entry.duplicates,
+                cx.scope_shown(&entry.key.scope)
+            ));
+        }
+    }
+    notes
+}
+
+/// Says what would make a namespace's secret apply here.
+fn would_apply(cx: &Context, place: &Place, scope: &Scope) -> Option<String> {
+    let (Scope::Namespace(label), Membership::None) = (scope, &place.membership) else {
+        return None;
+    };
+    let root = cx.short(&place.repository.as_ref()?.root);
+    Some(format!("`{scope}` would apply after: kage namespace add {label} {root}"))
+}
+
+fn text(cx: &Context, explained: &Explained, stores: &Stores) -> Result<(), Failure> {
+    let now = Timestamp::now();
+    ui::print(heading(cx, explained))?;
+    let mut table = table::new(&["", "Scope", "Backend", "Updated", ""]);
+    for (index, candidate) in explained.candidates.iter().enumerate() {
+        let updated = match &candidate.found {
+            Some(found) => {
+                found.entry.meta.updated.map_or_else(|| "unknown".to_owned(), |then| ago(then, now))
+            }
+            None => String::new(),
+        };
+        let standing = match candidate.standing {
+            Standing::Wins => "used",
+            Standing::Shadowed => "shadowed",
+            Standing::Unset => "not set",
+        };
+        table.add_row(vec![
+            (index + 1).to_string(),
+            cx.scope_shown(&candidate.scope),
+            stores.backend_of(&candidate.scope).to_string(),
+            updated,
+            standing.to_owned(),
+        ]);
+    }
+    ui::print(&table)?;
+    for note in &explained.notes {
+        ui::print(format_args!("- {}", printable(note)))?;
+    }
+    Ok(())
+}
+
+fn heading(cx: &Context, explained: &Explained) -> String {
+    let place = &explained.place;
+    let repository = match &place.repository {
+        Some(found) if found.worktree => format!("a worktree of {}", cx.short(&found.root)),
+        Some(found) => format!("repository {}", cx.short(&found.root)),
+        None => "no repository".to_owned(),
+    };
+    let namespace = match &place.membership {
+        Membership::Asked(label) => format!("namespace `{label}` (--namespace)"),
+        Membership::Listed { label, by } => {
+            format!("namespace `{label}` (listed as `{}`)", printable(by))
+        }
+        Membership::None | Membership::Unconfirmed { .. } | Membership::Requested(_) => {
+            "no namespace".to_owned()
+        }
+    };
+    format!("`{}` in {}, {repository}, {namespace}", explained.name, cx.short(&place.dir))
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    name: &'a str,
+    directory: String,
+    repository: Option<String>,
+    candidates: Vec<Line>,
+    ambient: Ambient,
+    notes: &'a [String],
+}
+
+#[derive(Serialize)]
+struct Line {
+    scope: String,
+    backend: &'static str,
+    standing: &'static str,
+    updated: Option<Timestamp>,
+}
+
+fn json(explained: &Explained, stores: &Stores) -> Result<(), Failure> {
+    let line = |candidate: &Candidate| Line {
+        scope: candidate.scope.to_string(),
+        backend: stores.backend_of(&candidate.scope).as_str(),
+        standing: match candidate.standing {
+            Standing::Wins => "used",
+            Standing::Shadowed => "shadowed",
+            Standing::Unset => "unset",
+        },
+        updated: candidate.found.as_ref().and_then(|found| found.entry.meta.updated),
+    };
+    let place = &explained.place;
+    let report = Report {
+        name: explained.name.as_str(),
+        directory: place.dir.display().to_string(),
+        repository: place.repository.as_ref().map(|found| found.root.display().to_string()),
+        candidates: explained.candidates.iter().map(line).collect(),
+        ambient: explained.ambient,
+        notes: &explained.notes,
+    };
+    Ok(ui::print_json(&report)?)
+}

@@ -1,0 +1,259 @@
+//! What kage knows of its surroundings: read once, here, and passed on.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use kage_core::agent::Agent;
+use kage_core::audit::{Actor, AuditLog};
+use kage_core::config::{Confirmed, Policy, expand_home, shorten_home};
+use kage_core::name::{Label, Scope, SecretName};
+use kage_core::resolve::{Membership, Place, PlaceError, Question, place};
+use kage_core::store::vault::Unlock;
+use kage_core::store::{Attendant, Machine, Stores};
+
+use crate::cli::Global;
+use crate::env_vars;
+use crate::failure::{Failure, Kind};
+use crate::ui::terminal::{self, Person};
+use crate::ui::{self, Ui, printable};
+
+/// The surroundings of this process.
+#[derive(Debug)]
+pub(crate) struct Context {
+    /// Where everything is said.
+    pub(crate) ui: Ui,
+    /// The environment, as it was at the start.
+    pub(crate) environment: BTreeMap<OsString, OsString>,
+    /// Where the user's files are.
+    pub(crate) folders: Folders,
+    /// The agent that started kage, if one did.
+    pub(crate) agent: Option<Agent>,
+    directory: Option<PathBuf>,
+    global: Global,
+}
+
+/// Where the user's files are.
+#[derive(Clone, Debug)]
+pub(crate) struct Folders {
+    /// The home folder.
+    pub(crate) home: PathBuf,
+    /// The configuration file.
+    pub(crate) config: PathBuf,
+    /// The vault's file, where the configuration names no other.
+    pub(crate) vault: PathBuf,
+    /// What kage remembers: the audit log, the confirmed repositories.
+    pub(crate) state: PathBuf,
+    /// What lives as long as the login session.
+    pub(crate) runtime: PathBuf,
+}
+
+impl Folders {
+    /// Reads the folders from the environment, by the XDG base directory specification.
+    fn from(environment: &BTreeMap<OsString, OsString>) -> Option<Self> {
+        // The specification: "All paths must be absolute. … a relative path … should be ignored."
+        let absolute = |name: &str| {
+            let path = PathBuf::from(environment.get(&OsString::from(name))?);
+            path.is_absolute().then_some(path)
+        };
+        let home = absolute(env_vars::HOME)?;
+        let below = |name: &str, fallback: &str| {
+            absolute(name).unwrap_or_else(|| home.join(fallback)).join("kage")
+        };
+        let state = below(env_vars::XDG_STATE_HOME, ".local/state");
+        let runtime = absolute(env_vars::XDG_RUNTIME_DIR);
+        let config = absolute(env_vars::KAGE_CONFIG);
+        Some(Self {
+            config: config
+                .unwrap_or_else(|| below(env_vars::XDG_CONFIG_HOME, ".config").join("config.toml")),
+            vault: below(env_vars::XDG_DATA_HOME, ".local/share").join("vault.age"),
+            runtime: runtime.map_or_else(|| state.join("run"), |folder| folder.join("kage")),
+            state,
+            home,
+        })
+    }
+}
+
+impl Context {
+    /// Reads the environment and the current directory, once.
+    #[expect(clippy::disallowed_methods, reason = "this is where the environment is read")]
+    pub(crate) fn read(global: Global) -> Result<Self, Failure> {
+        let environment: BTreeMap<_, _> = std::env::vars_os().collect();
+        let set =
+            |name: &str| environment.get(&OsString::from(name)).filter(|value| !value.is_empty());
+        let dumb = set(env_vars::TERM).is_some_and(|term| term == "dumb");
+        let ui = Ui::new(dumb || set(env_vars::NO_COLOR).is_some());
+        let folders = Folders::from(&environment).ok_or_else(|| {
+            Failure::new(Kind::Failed, "`HOME` is not set to an absolute path")
+                .hint("kage keeps its configuration below it: set HOME and run it again")
+        })?;
+        let agent = Agent::around(environment.iter().map(|(k, v)| (k.as_os_str(), v.as_os_str())));
+        let directory = std::env::current_dir().ok();
+        Ok(Self { ui, environment, folders, agent, directory, global })
+    }
+
+    /// Reads the user's configuration.
+    pub(crate) fn policy(&self) -> Result<Policy, Failure> {
+        Ok(Policy::load(&self.folders.config)?)
+    }
+
+    /// Returns the current directory.
+    pub(crate) fn directory(&self) -> Result<&Path, Failure> {
+        self.directory.as_deref().ok_or_else(|| {
+            Failure::new(Kind::Failed, "the current directory does not exist any more")
+                .hint("go to one that does, or name one with --repo")
+        })
+    }
+
+    /// Makes a path that the user typed absolute.
+    pub(crate) fn absolute(&self, typed: &str) -> Result<PathBuf, Failure> {
+        let path = expand_home(typed, &self.folders.home);
+        if path.is_absolute() { Ok(path) } else { Ok(self.directory()?.join(path)) }
+    }
+
+    /// Shows a path with `~`, fit for a terminal.
+    pub(crate) fn short(&self, path: &Path) -> String {
+        printable(&shorten_home(path, &self.folders.home))
+    }
+
+    /// Shows a scope with `~`, fit for a terminal.
+    pub(crate) fn scope_shown(&self, scope: &Scope) -> String {
+        match scope {
+            Scope::Repo(path) => format!("repo:{}", self.short(path.as_path())),
+            other => other.to_string(),
+        }
+    }
+
+    /// Finds what applies at `at`, or at the current directory, and asks for what must be confirmed.
+    pub(crate) fn place(
+        &self,
+        policy: &Policy,
+        at: Option<&str>,
+        namespace: Option<&Label>,
+    ) -> Result<Place, Failure> {
+        let dir = match at {
+            Some(typed) => self.absolute(typed)?,
+            None => self.directory()?.to_owned(),
+        };
+        let confirmed_file = self.confirmed_file();
+        let ask = |confirmed: &Confirmed| {
+            let home = &self.folders.home;
+            place(&Question { dir: &dir, home, policy, confirmed, namespace })
+                .map_err(|error| self.misplaced(&error))
+        };
+        let confirmed = Confirmed::load(&confirmed_file)?;
+        let found = ask(&confirmed)?;
+        if self.confirm_namespace(&found)? {
+            return ask(&Confirmed::load(&confirmed_file)?);
+        }
+        Ok(found)
+    }
+
+    /// Finds what applies at `dir` without asking anybody.
+    pub(crate) fn place_quietly(&self, policy: &Policy, dir: &Path) -> Result<Place, Failure> {
+        let confirmed = Confirmed::load(&self.confirmed_file())?;
+        let home = &self.folders.home;
+        place(&Question { dir, home, policy, confirmed: &confirmed, namespace: None })
+            .map_err(|error| self.misplaced(&error))
+    }
+
+    fn confirmed_file(&self) -> PathBuf {
+        self.folders.state.join("confirmed.json")
+    }
+
+    /// The first time that only a glob puts a repository into a namespace, a person must agree:
+    /// anyone can make a clone land there. Returns whether they just did.
+    fn confirm_namespace(&self, place: &Place) -> Result<bool, Failure> {
+        let (Membership::Unconfirmed { label, by }, Some(repository)) =
+            (&place.membership, &place.repository)
+        else {
+            return Ok(false);
+        };
+        let root = self.short(&repository.root);
+        let by = printable(by);
+        ui::say(format_args!(
+            "`{root}` matches `{by}` of the namespace `{label}`, and is seen there for the first time."
+        ));
+        if self.agent.is_none() && terminal::is_there() {
+            if terminal::confirm(&format!("Give it the secrets of `namespace:{label}`?"))? {
+                Confirmed::add(&self.confirmed_file(), label, &repository.root)?;
+                return Ok(true);
+            }
+            ui::say(format_args!("Going on without `namespace:{label}`."));
+        } else {
+            self.ui.warn(format_args!(
+                "going on without `namespace:{label}`, since nobody can be asked here; confirm it in \
+                 a terminal, or list it by its path: kage namespace add {label} {root}"
+            ));
+        }
+        Ok(false)
+    }
+
+    fn misplaced(&self, error: &PlaceError) -> Failure {
+        let hint = match error {
+            PlaceError::Ambiguous { .. } => Some(format!(
+                "choose one with --namespace, or put them in order with `namespace_order` under \
+                 [secrets] in {}",
+                self.short(&self.folders.config)
+            )),
+            _ => None,
+        };
+        Failure::of(Kind::Failed, error).hints(hint)
+    }
+
+    /// Opens the stores; nothing is reached yet. `program` gets the values, if it is not kage.
+    pub(crate) fn stores(
+        &self,
+        policy: &Policy,
+        place: Option<&Place>,
+        program: Option<&OsString>,
+    ) -> Result<Stores, Failure> {
+        let place = place.map(|place| place.dir.clone()).or_else(|| self.directory.clone());
+        let actor = Actor {
+            program: program.map(|program| program.to_string_lossy().into_owned()),
+            agent: self.agent.map(|agent| agent.name.to_owned()),
+            place,
+        };
+        let audit = AuditLog::at(&self.folders.state.join("audit.jsonl"));
+        let unlock = self.global.unlock(self)?;
+        Ok(Stores::open(audit, actor, policy, &self.machine(), unlock, self.attendant()))
+    }
+
+    /// Returns how the vault is opened, as the command line says.
+    pub(crate) fn unlock(&self) -> Result<Unlock, Failure> {
+        self.global.unlock(self)
+    }
+
+    /// Returns who can be asked: nobody inside an agent, whatever terminal it has.
+    pub(crate) fn attendant(&self) -> Arc<dyn Attendant> {
+        Arc::new(Person { may_be_asked: self.agent.is_none() })
+    }
+
+    /// Returns what the backends need to know of this machine.
+    pub(crate) fn machine(&self) -> Machine {
+        let bus = self.environment.get(&OsString::from(env_vars::DBUS_SESSION_BUS_ADDRESS));
+        let bus = bus.and_then(|address| address.to_str()).filter(|address| !address.is_empty());
+        let bus = bus.map(str::to_owned).or_else(|| self.user_bus());
+        Machine {
+            bus_address: bus,
+            vault_file: self.folders.vault.clone(),
+            home: self.folders.home.clone(),
+            runtime_folder: self.folders.runtime.clone(),
+        }
+    }
+
+    /// Returns the bus of a systemd login session, which is at this place also where no variable
+    /// says so, as over SSH.
+    fn user_bus(&self) -> Option<String> {
+        let folder = self.environment.get(&OsString::from(env_vars::XDG_RUNTIME_DIR))?;
+        let socket = Path::new(folder).join("bus");
+        let address = socket.to_str().filter(|path| path.starts_with('/'))?;
+        socket.exists().then(|| format!("unix:path={address}"))
+    }
+
+    /// Returns the names of the environment that a secret could have.
+    pub(crate) fn ambient_names(&self) -> BTreeSet<SecretName> {
+        self.environment.keys().filter_map(|name| name.to_str()?.parse().ok()).collect()
+    }
+}

@@ -1,0 +1,20 @@
+//! Environment variables that kage reads, all of them. `docs/environment.md` explains them.
+
+/// The configuration file, in the place of the default one.
+pub(crate) const KAGE_CONFIG: &str = "KAGE_CONFIG";
+/// The user's home folder.
+pub(crate) const HOME: &str = "HOME";
+/// Where configurations are kept, if not in `~/.config`.
+pub(crate) const XDG_CONFIG_HOME: &str = "XDG_CONFIG_HOME";
+/// Where data is kept, if not in `~/.local/share`.
+pub(crate) const XDG_DATA_HOME: &str = "XDG_DATA_HOME";
+/// Where state is kept, if not in `~/.local/state`.
+pub(crate) const XDG_STATE_HOME: &str = "XDG_STATE_HOME";
+/// Where files live as long as the login session.
+pub(crate) const XDG_RUNTIME_DIR: &str = "XDG_RUNTIME_DIR";
+/// The address of the session bus, on which the Secret Service is.
+pub(crate) const DBUS_SESSION_BUS_ADDRESS: &str = "DBUS_SESSION_BUS_ADDRESS";
+/// Set and not empty: no colour.
+pub(crate) const NO_COLOR: &str = "NO_COLOR";
+/// `dumb`: no colour.
+pub(crate) const TERM: &str = "TERM";

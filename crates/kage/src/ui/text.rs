@@ -1,0 +1,97 @@
+//! Words and times for people.
+
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
+
+/// Makes text that kage did not write fit to be shown: control and bidirectional characters, which
+/// could move the cursor or reorder the line, are written as `\u{…}`.
+pub(crate) fn printable(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() || reorders(character) {
+            write!(shown, "{}", character.escape_unicode()).unwrap_or_default();
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
+}
+
+/// The characters that reorder or hide what stands around them (Unicode TR 36 and UAX 9).
+fn reorders(character: char) -> bool {
+    matches!(
+        character,
+        '\u{061c}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{2069}'
+            | '\u{feff}'
+            | '\u{e0000}'..='\u{e007f}'
+    )
+}
+
+/// Says how long `then` lies before `now`, in one unit.
+pub(crate) fn ago(then: Timestamp, now: Timestamp) -> String {
+    const MINUTE: i64 = 60;
+    const HOUR: i64 = 60 * MINUTE;
+    const DAY: i64 = 24 * HOUR;
+    let seconds = now.as_second().saturating_sub(then.as_second());
+    let (count, unit) = match seconds {
+        ..MINUTE => return "just now".to_owned(),
+        MINUTE..HOUR => (seconds / MINUTE, "minute"),
+        HOUR..DAY => (seconds / HOUR, "hour"),
+        DAY.. => match seconds / DAY {
+            days @ ..7 => (days, "day"),
+            days @ 7..30 => (days / 7, "week"),
+            days @ 30..365 => (days / 30, "month"),
+            days => (days / 365, "year"),
+        },
+    };
+    format!("{} ago", amount(usize::try_from(count).unwrap_or(0), unit))
+}
+
+/// Says a count with its noun: "1 secret", "2 secrets".
+pub(crate) fn amount(count: usize, noun: &str) -> String {
+    let ending = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{ending}")
+}
+
+/// Lists things in a sentence, each in backticks.
+pub(crate) fn listed<T: std::fmt::Display>(things: impl IntoIterator<Item = T>) -> String {
+    let quoted: Vec<_> =
+        things.into_iter().map(|thing| format!("`{}`", printable(&thing.to_string()))).collect();
+    quoted.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_said_in_one_unit() {
+        let now: Timestamp = "2026-11-25T12:00:00Z".parse().unwrap();
+        for (seconds, said) in [
+            (-5, "just now"),
+            (59, "just now"),
+            (60, "1 minute ago"),
+            (7199, "1 hour ago"),
+            (86_400, "1 day ago"),
+            (2 * 86_400, "2 days ago"),
+            (7 * 86_400, "1 week ago"),
+            (29 * 86_400, "4 weeks ago"),
+            (30 * 86_400, "1 month ago"),
+            (800 * 86_400, "2 years ago"),
+        ] {
+            let then = Timestamp::from_second(now.as_second() - seconds).unwrap();
+            assert_eq!(ago(then, now), said);
+        }
+    }
+
+    #[test]
+    fn what_could_move_or_reorder_is_escaped() {
+        assert_eq!(printable("a\u{1b}[2Jb\n"), "a\\u{1b}[2Jb\\u{a}");
+        assert_eq!(printable("x\u{202e}y\u{200b}"), "x\\u{202e}y\\u{200b}");
+        assert_eq!(printable("~/Schlüssel/影"), "~/Schlüssel/影");
+    }
+}

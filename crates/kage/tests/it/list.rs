@@ -1,0 +1,127 @@
+//! `kage secret list`.
+
+use insta::assert_snapshot;
+
+use crate::world::{KAGE, World};
+
+/// The secrets of the documentation's example.
+fn world() -> World {
+    let world = World::with_vault();
+    world.repository("code/api");
+    for (name, scope) in [
+        ("DEPLOY_TOKEN", "repo:~/code/api"),
+        ("ANTHROPIC_API_KEY", "namespace:production"),
+        ("DB_PASSWORD", "namespace:backend"),
+        ("ANTHROPIC_API_KEY", "global"),
+    ] {
+        world.set(name, scope, "s3cr3t-for-list");
+    }
+    world
+}
+
+#[test]
+fn secrets_are_listed_by_name_then_scope_and_never_their_values() {
+    let world = world();
+    let said = world.kage(["secret", "list"]);
+    assert_snapshot!(said, @"
+    ------- stdout -------
+    Secrets
+    =======
+    ┌───────────────────┬──────────────────────┬──────────┐
+    │ Name              │ Scope                │ Updated  │
+    ├───────────────────┼──────────────────────┼──────────┤
+    │ ANTHROPIC_API_KEY │ global               │ just now │
+    │ ANTHROPIC_API_KEY │ namespace:production │ just now │
+    │ DB_PASSWORD       │ namespace:backend    │ just now │
+    │ DEPLOY_TOKEN      │ repo:~/code/api      │ just now │
+    └───────────────────┴──────────────────────┴──────────┘
+    [exit code: 0]
+    ");
+    assert!(!said.out().contains("s3cr3t"));
+}
+
+#[test]
+fn one_scope_or_what_applies_here_can_be_asked_for() {
+    let mut world = world();
+    assert_snapshot!(world.kage(["list", "--scope", "namespace:backend"]), @"
+    ------- stdout -------
+    Secrets
+    =======
+    ┌─────────────┬───────────────────┬──────────┐
+    │ Name        │ Scope             │ Updated  │
+    ├─────────────┼───────────────────┼──────────┤
+    │ DB_PASSWORD │ namespace:backend │ just now │
+    └─────────────┴───────────────────┴──────────┘
+    [exit code: 0]
+    ");
+    world.at("code/api");
+    assert_snapshot!(world.kage(["list", "--here"]), @"
+    ------- stdout -------
+    Secrets
+    =======
+    ┌───────────────────┬─────────────────┬──────────┐
+    │ Name              │ Scope           │ Updated  │
+    ├───────────────────┼─────────────────┼──────────┤
+    │ ANTHROPIC_API_KEY │ global          │ just now │
+    │ DEPLOY_TOKEN      │ repo:~/code/api │ just now │
+    └───────────────────┴─────────────────┴──────────┘
+    [exit code: 0]
+    ");
+}
+
+#[test]
+fn json_has_what_the_table_has() {
+    let world = world();
+    let lines: Vec<serde_json::Value> =
+        serde_json::from_slice(&world.kage(["list", "--json"]).stdout).unwrap();
+    let shown: Vec<_> = lines.iter().map(|line| (&line["name"], &line["backend"])).collect();
+    assert_eq!(shown.len(), 4);
+    assert_eq!(
+        (shown[0].0.as_str(), shown[0].1.as_str()),
+        (Some("ANTHROPIC_API_KEY"), Some("vault"))
+    );
+    assert!(lines.iter().all(|line| line["updated"].is_string() && line.get("value").is_none()));
+}
+
+#[test]
+fn nothing_stored_is_said_and_no_failure() {
+    assert_snapshot!(World::with_vault().kage(["ls"]), @"
+    ------- stderr -------
+    No secrets. Store one: kage secret set NAME
+    [exit code: 0]
+    ");
+}
+
+#[test]
+fn a_narrow_terminal_gets_a_narrow_table() {
+    let world = world();
+    let script = format!("stty cols 44; {KAGE} list");
+    let (screen, _) = world.shell_on_terminal(&script).ended();
+    let widest = screen.lines().map(|line| line.trim_end().chars().count()).max().unwrap();
+    assert!(widest <= 44, "{screen}");
+    assert!(screen.contains("ANTHROPIC"), "{screen}");
+}
+
+#[test]
+fn a_vault_that_is_not_there_says_how_to_make_one() {
+    let world = World::bare();
+    world.config("[secrets]\nbackend = \"vault\"\n");
+    assert_snapshot!(world.kage(["list"]), @"
+    ------- stderr -------
+    error: there is no vault at `[HOME]/.local/share/kage/vault.age`
+    hint: make one: kage vault init
+    [exit code: 5]
+    ");
+}
+
+#[test]
+fn a_configuration_that_makes_no_sense_names_its_line_and_the_nearest_key() {
+    let world = World::bare();
+    world.config("[secrets]\nbackned = \"vault\"\n");
+    assert_snapshot!(world.kage(["list"]), @"
+    ------- stderr -------
+    error: [HOME]/.config/kage/config.toml line 2: unknown field `backned`, expected one of `backend`, `region`, `vault_url`, `timeout`, `prompt_timeout`, `inject`, `allow_names`, `namespace_order`
+    hint: did you mean `backend`?
+    [exit code: 1]
+    ");
+}

@@ -1,0 +1,25 @@
+//! The binary, used as a person or a script would use it.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests make and look at files as they please, and wait for other programs"
+)]
+#![expect(clippy::unwrap_used, reason = "what a test cannot prepare fails the test")]
+
+#[expect(dead_code, unused_imports, reason = "the library's tests use more of it")]
+#[path = "../../../kage-core/tests/it/daemons/mod.rs"]
+mod daemons;
+mod world;
+
+mod delete;
+mod demo;
+mod doctor;
+mod get;
+mod help;
+mod keychain;
+mod list;
+mod namespace;
+mod run;
+mod seed;
+mod set;
+mod vault;
+mod why;

@@ -1,0 +1,187 @@
+//! `kage vault`.
+
+use insta::assert_snapshot;
+
+use crate::daemons::GnomeKeyring;
+use crate::world::{KAGE, World};
+
+const PASSPHRASE: &str = "s3cr3t-passphrase-for-vault";
+
+/// A home with a vault that a passphrase opens.
+fn world() -> World {
+    let world = World::bare();
+    world.config("[secrets]\nbackend = \"vault\"\n");
+    world.write("passphrase.txt", format!("{PASSPHRASE}\n"));
+    let made = world.kage(["vault", "init", "--passphrase-file", "~/passphrase.txt"]);
+    assert_snapshot!(made, @"
+    ------- stderr -------
+    Making the vault `~/.local/share/kage/vault.age`.
+    Made the vault `~/.local/share/kage/vault.age`.
+    [exit code: 0]
+    ");
+    world
+}
+
+#[test]
+fn a_passphrase_is_asked_for_taken_from_a_file_a_descriptor_or_a_command() {
+    let world = world();
+    assert_snapshot!(world.kage(["list"]), @"
+    ------- stderr -------
+    error: the vault is locked
+    hint: open it in a terminal: kage vault unlock
+    hint: or name where the passphrase is: --passphrase-file FILE, or `passphrase_command` under [vault] in your configuration
+    [exit code: 4]
+    ");
+    let set = ["set", "STRIPE_KEY", "--generate", "--passphrase-file", "~/passphrase.txt"];
+    assert!(world.kage(set).status.success());
+    let script = format!("{KAGE} ls --passphrase-fd 5 5<~/passphrase.txt");
+    let output = world.command("bash", ["-c", &script]).output().unwrap();
+    assert!(String::from_utf8_lossy(&output.stdout).contains("STRIPE_KEY"), "{output:?}");
+    let mut terminal = world.on_terminal(["list"]);
+    terminal.wait_for("Passphrase of the vault ~/.local/share/kage/vault.age: ");
+    terminal.type_in(&format!("{PASSPHRASE}\r"));
+    let (screen, _) = terminal.ended();
+    assert!(screen.contains("STRIPE_KEY") && !screen.contains(PASSPHRASE), "{screen}");
+    world.config(
+        "[secrets]\nbackend = \"vault\"\n[vault]\npassphrase_command = [\"cat\", \"passphrase.txt\"]\n",
+    );
+    assert!(world.kage(["list"]).out().contains("STRIPE_KEY"));
+}
+
+#[test]
+fn a_wrong_passphrase_opens_nothing() {
+    let world = world();
+    world.write("wrong.txt", "s3cr3t-wrong-for-vault");
+    assert_snapshot!(world.kage(["list", "--passphrase-file", "~/wrong.txt"]), @"
+    ------- stderr -------
+    error: wrong passphrase for the vault `[HOME]/.local/share/kage/vault.age` (or its header was changed)
+    [exit code: 4]
+    ");
+    assert_snapshot!(world.kage(["list", "--passphrase-file", "~/absent.txt"]), @"
+    ------- stderr -------
+    error: cannot read `[HOME]/absent.txt`
+      caused by: No such file or directory (os error 2)
+    [exit code: 1]
+    ");
+    assert_snapshot!(world.kage(["list", "--passphrase-fd", "77"]), @"
+    ------- stderr -------
+    error: 77 is no descriptor that is open for reading
+    hint: pass an open one: kage … --passphrase-fd 3 3<FILE
+    [exit code: 2]
+    ");
+}
+
+#[test]
+fn a_vault_is_never_made_over_another() {
+    let world = world();
+    let again = world.kage(["vault", "init", "--passphrase-file", "~/passphrase.txt"]);
+    assert_snapshot!(again, @"
+    ------- stderr -------
+    Making the vault `~/.local/share/kage/vault.age`.
+    error: there is a vault at `[HOME]/.local/share/kage/vault.age` already
+    hint: to protect it anew: kage vault rekey; to start over, move the file away yourself
+    [exit code: 1]
+    ");
+}
+
+#[test]
+fn a_vault_is_never_chosen_silently() {
+    let world = World::bare();
+    world.write("passphrase.txt", PASSPHRASE);
+    assert_snapshot!(world.kage(["vault", "init", "--passphrase-file", "~/passphrase.txt"]), @r#"
+    ------- stderr -------
+    Making the vault `~/.local/share/kage/vault.age`.
+    Made the vault `~/.local/share/kage/vault.age`.
+    It is not used yet: set `backend = "vault"` under [secrets] in ~/.config/kage/config.toml, or for one namespace under [namespaces.NAME].
+    [exit code: 0]
+    "#);
+    assert!(!world.home().join(".config/kage/config.toml").exists());
+}
+
+#[test]
+fn the_identity_that_opens_the_vault_is_remembered() {
+    let world = World::bare();
+    let init = ["vault", "init", "--identity", "~/id.txt", "--default"];
+    assert_snapshot!(world.kage(init), @"
+    ------- stderr -------
+    Making the vault `~/.local/share/kage/vault.age`.
+    error: there is no identity file `~/id.txt`
+    hint: make one, and keep it where nobody else can read it: age-keygen -o FILE
+    [exit code: 1]
+    ");
+    world.write("id.txt", crate::world::IDENTITY);
+    assert_snapshot!(world.kage(init), @"
+    ------- stderr -------
+    Making the vault `~/.local/share/kage/vault.age`.
+    Made the vault `~/.local/share/kage/vault.age`.
+    `~/id.txt` opens it from now on (`identity` in ~/.config/kage/config.toml).
+    Secrets are kept in it from now on (`backend` in ~/.config/kage/config.toml).
+    [exit code: 0]
+    ");
+    let config = std::fs::read_to_string(world.home().join(".config/kage/config.toml")).unwrap();
+    assert_snapshot!(config, @r#"
+    [vault]
+    identity = "~/id.txt"
+
+    [secrets]
+    backend = "vault"
+    "#);
+    world.set("STRIPE_KEY", "global", "s3cr3t-for-vault");
+    assert!(world.kage(["list"]).out().contains("STRIPE_KEY"));
+}
+
+#[test]
+fn a_new_key_opens_the_vault_and_the_old_one_does_not() {
+    let world = world();
+    let old = ["--passphrase-file", "~/passphrase.txt"];
+    assert!(world.kage([&["set", "STRIPE_KEY", "--generate"][..], &old].concat()).status.success());
+    world.write("new.txt", "s3cr3t-new-for-vault");
+    let rekey = ["vault", "rekey", "--new-passphrase-file", "~/new.txt"];
+    assert_snapshot!(world.kage([&rekey[..], &old].concat()), @"
+    ------- stderr -------
+    The vault `~/.local/share/kage/vault.age` has a new key; earlier copies of it were removed.
+    [exit code: 0]
+    ");
+    assert!(!world.kage([&["list"][..], &old].concat()).status.success());
+    let listed = world.kage(["list", "--passphrase-file", "~/new.txt"]);
+    assert!(listed.out().contains("STRIPE_KEY"), "{listed}");
+}
+
+#[test]
+fn the_keychain_can_hold_the_key() {
+    let keyring = GnomeKeyring::start();
+    let world = World::with_keyring(&keyring);
+    assert_snapshot!(world.kage(["vault", "init", "--keychain", "--default"]), @"
+    ------- stderr -------
+    Making the vault `~/.local/share/kage/vault.age`.
+    Made the vault `~/.local/share/kage/vault.age`.
+    Secrets are kept in it from now on (`backend` in ~/.config/kage/config.toml).
+    [exit code: 0]
+    ");
+    world.set("STRIPE_KEY", "global", "s3cr3t-for-vault");
+    assert!(world.kage(["list"]).out().contains("STRIPE_KEY"));
+    let found = keyring.secret_tool(&["search", "--all", "application", "kage"], b"");
+    assert!(!found.text().contains("STRIPE_KEY"), "{found:?}");
+}
+
+#[test]
+fn an_unlocked_vault_is_open_for_kage_and_not_for_what_it_starts() {
+    let world = world();
+    world.write("code.sh", "keyctl show @s 2>&1; keyctl list @s 2>&1; keyctl list @us 2>&1");
+    let script = format!(
+        "{KAGE} vault unlock --passphrase-file ~/passphrase.txt --for 1h && \
+         {KAGE} set STRIPE_KEY --generate && {KAGE} list && keyctl list @s | grep -c kage; \
+         echo --- inside; {KAGE} run -- sh code.sh; echo --- after; \
+         {KAGE} vault lock; {KAGE} vault lock; {KAGE} list"
+    );
+    let output = world.command("keyctl", ["session", "-", "bash", "-c", &script]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let (before, rest) = said.split_once("--- inside\n").unwrap();
+    let (inside, _) = rest.split_once("--- after\n").unwrap();
+    assert!(before.contains("STRIPE_KEY") && before.ends_with("1\n"), "{before}");
+    assert!(!inside.contains("kage"), "{inside}");
+    let talk = String::from_utf8_lossy(&output.stderr);
+    assert!(talk.contains("The vault is open for 1h"), "{talk}");
+    assert!(talk.contains("The vault is closed.\nThe vault was not open.\n"), "{talk}");
+    assert!(talk.contains("error: the vault is locked"), "{talk}");
+}
