@@ -217,3 +217,124 @@ fn the_map_shows_every_folder_of_the_library_and_the_files_of_its_modules() {
         }
     }
 }
+
+/// Returns whether a test, or a file or folder of tests, has this name.
+fn is_a_test(name: &str, sources: &[PathBuf]) -> bool {
+    let function = format!("fn {name}(");
+    sources.iter().any(|source| {
+        let path = source.with_extension("");
+        path.iter().any(|part| part == name) || read_file(source).contains(&function)
+    })
+}
+
+fn is_a_lint(holder: &str) -> bool {
+    holder.starts_with("clippy:") || holder.starts_with("rustc:")
+}
+
+#[test]
+fn the_tests_that_hold_the_invariants_are_there() {
+    let map = read("ARCHITECTURE.md");
+    let sources = files_below(&root().join("crates/kage-core"));
+    let table = rows(section(&map, "Invariants"));
+    assert!(table.len() > 10, "{table:?}");
+    for row in &table {
+        for part in row[2].split("; ").filter(|part| !is_a_lint(part)) {
+            for test in literals(part) {
+                let missing = test.split("::").find(|name| !is_a_test(name, &sources));
+                // The unit tests of a module are in its own file.
+                assert!(missing.is_none_or(|name| name == "tests"), "{test}: {row:?}");
+            }
+        }
+    }
+}
+
+/// Returns the constants of a file, such as `NOT_FOUND` and `3`.
+fn constants(file: &str) -> Vec<(String, String)> {
+    let text = read(file);
+    let constant = |line: &str| {
+        let (name, rest) = line.split_once("const ")?.1.split_once(": ")?;
+        let value = rest.split_once(" = ")?.1.trim_end_matches(';').trim_matches('"');
+        Some((name.to_owned(), value.to_owned()))
+    };
+    let found: Vec<_> = text.lines().filter_map(constant).collect();
+    assert!(!found.is_empty(), "{file}");
+    found
+}
+
+#[test]
+fn every_variable_that_is_read_is_documented() {
+    let document = read("docs/environment.md");
+    let table = rows(section(&document, "Variables that kage reads"));
+    let documented: BTreeSet<_> = table.iter().map(|row| row[0].trim_matches('`')).collect();
+    let constants = constants("crates/kage/src/env_vars.rs");
+    let read: BTreeSet<_> = constants.iter().map(|(_, variable)| variable.as_str()).collect();
+    assert_eq!(documented, read);
+}
+
+#[test]
+fn every_exit_code_is_documented() {
+    let document = read("docs/exit-codes.md");
+    let table = rows(section(&document, "Exit codes"));
+    let documented: Vec<_> = table.iter().map(|row| row[0]).collect();
+    let constants = constants("crates/kage/src/exit.rs");
+    let codes: Vec<_> = constants.iter().map(|(_, code)| code.as_str()).collect();
+    assert_eq!(documented, codes);
+}
+
+#[test]
+fn every_kind_of_failure_is_documented() {
+    let document = read("docs/exit-codes.md");
+    let table = rows(section(&document, "Failures in JSON"));
+    let documented: BTreeSet<_> =
+        table.iter().map(|row| row[0].trim_matches('`').to_owned()).collect();
+    let source = read("crates/kage/src/failure.rs");
+    let kinds = source.split_once("enum Kind {").expect("it is there").1;
+    let kinds = kinds.split_once('}').expect("it ends").0.lines().map(str::trim);
+    let kinds = kinds.filter(|line| !line.starts_with("//") && !line.is_empty());
+    assert_eq!(documented, kinds.map(snake_case).collect());
+}
+
+fn snake_case(variant: &str) -> String {
+    let mut name = String::new();
+    for letter in variant.trim_end_matches(',').chars() {
+        if letter.is_ascii_uppercase() && !name.is_empty() {
+            name.push('_');
+        }
+        name.push(letter.to_ascii_lowercase());
+    }
+    name
+}
+
+#[test]
+fn every_link_between_the_documents_leads_somewhere() {
+    let pages = files_in(&root()).into_iter().chain(files_in(&root().join("docs")));
+    let pages: Vec<_> =
+        pages.filter(|path| path.extension().is_some_and(|it| it == "md")).collect();
+    assert!(pages.len() > 10, "{pages:?}");
+    for page in pages {
+        let text = read_file(&page);
+        for rest in text.split("](").skip(1) {
+            let target = rest.split(')').next().expect("a split has a first part");
+            let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
+            if file.starts_with("https://") {
+                continue;
+            }
+            let file = page.parent().expect("it is in a folder").join(file);
+            assert!(file.exists(), "{}: {target}", page.display());
+            let there = if file.is_dir() { String::new() } else { read_file(&file) };
+            let anchors = there.lines().filter_map(|line| line.strip_prefix('#')).map(anchor_of);
+            assert!(anchor.is_empty() || anchors.into_iter().any(|it| it == anchor), "{target}");
+        }
+    }
+}
+
+fn files_in(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).expect("the folder can be read");
+    entries.map(|entry| entry.expect("an entry").path()).collect()
+}
+
+fn anchor_of(heading: &str) -> String {
+    let kept = |c: &char| c.is_ascii_alphanumeric() || *c == ' ' || *c == '-';
+    let text = heading.trim_start_matches('#').trim().to_ascii_lowercase();
+    text.chars().filter(kept).map(|c| if c == ' ' { '-' } else { c }).collect()
+}
