@@ -63,14 +63,18 @@ pub(crate) fn attended(
     policy_text: &str,
     attendant: Arc<dyn Attendant>,
 ) -> Stores {
-    Stores::open(
-        audit(&session.home()),
-        actor(),
-        &policy(policy_text),
-        &machine(session),
-        Unlock::default(),
-        attendant,
-    )
+    opened(session, policy_text, Unlock::default(), attendant)
+}
+
+/// Opens the stores of `session` with what opens a vault, and `attendant` at the terminal.
+pub(crate) fn opened(
+    session: &Session,
+    policy_text: &str,
+    unlock: Unlock,
+    attendant: Arc<dyn Attendant>,
+) -> Stores {
+    let (audit, policy) = (audit(&session.home()), policy(policy_text));
+    Stores::open(audit, actor(), &policy, &machine(session), unlock, attendant)
 }
 
 /// Opens the stores of a session that knows no bus.

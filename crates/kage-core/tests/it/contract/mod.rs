@@ -12,15 +12,22 @@ mod shared;
 
 use std::collections::BTreeMap;
 use std::ops::Deref;
+use std::sync::Arc;
 
 use kage_core::name::{BackendName, Key, Scope};
 use kage_core::secret::SecretValue;
 use kage_core::store::memory::Memory;
-use kage_core::store::{Entry, Found, Purpose, Stores, Wanted};
+use kage_core::store::vault::{Protection, Unlock, init, init_cheaply};
+use kage_core::store::{Entry, Found, Nobody, Purpose, Stores, Wanted};
 use tempfile::TempDir;
 
-use crate::daemons::{GnomeKeyring, KWallet, KeePassXc, Oo7, Session};
+use crate::daemons::{GnomeKeyring, KWallet, KeePassXc, Oo7, PASSPHRASE, Session};
 use crate::stores::{self, is, key, policy, value};
+
+const VAULT: &str = "[secrets]\nbackend = \"vault\"";
+
+/// The base-2 logarithm of what it costs to try a passphrase.
+const LITTLE_WORK: u8 = 4;
 
 /// A place that keeps values.
 trait Subject: Sync {
@@ -48,6 +55,47 @@ impl Subject for InMemory {
     }
 }
 
+/// The encrypted file, opened by a passphrase in another file.
+struct PassphraseVault(Session);
+
+impl PassphraseVault {
+    fn start() -> Self {
+        let session = Session::without_bus();
+        std::fs::write(session.home().join("passphrase"), PASSPHRASE).expect("the home is ours");
+        let machine = stores::machine(&session);
+        let made = init_cheaply(&policy(VAULT), &machine, value(PASSPHRASE), LITTLE_WORK);
+        made.unwrap_or_else(|error| panic!("{error}"));
+        Self(session)
+    }
+}
+
+impl Subject for PassphraseVault {
+    fn stores(&self) -> Stores {
+        let passphrase_file = Some(self.0.home().join("passphrase"));
+        let unlock = Unlock { passphrase_file, ..Unlock::default() };
+        stores::opened(&self.0, VAULT, unlock, Arc::new(Nobody))
+    }
+}
+
+/// The encrypted file, opened by a key that is kept in a keychain.
+struct KeychainVault(GnomeKeyring);
+
+impl KeychainVault {
+    fn start() -> Self {
+        let keyring = GnomeKeyring::start();
+        let (machine, nobody) = (stores::machine(&keyring), Arc::new(Nobody));
+        let made = init(&policy(VAULT), &machine, &(nobody as _), Protection::Keychain);
+        made.unwrap_or_else(|error| panic!("{error}"));
+        Self(keyring)
+    }
+}
+
+impl Subject for KeychainVault {
+    fn stores(&self) -> Stores {
+        stores::unattended(&self.0, VAULT)
+    }
+}
+
 /// A daemon, by way of the keyring backend.
 struct Keychain<Daemon>(Daemon);
 
@@ -65,6 +113,14 @@ impl<Daemon: Deref<Target = Session> + Sync> shared::Shared for Keychain<Daemon>
 
 mod memory {
     each_clause!(Some(super::InMemory::start()));
+}
+
+mod passphrase_vault {
+    each_clause!(Some(super::PassphraseVault::start()));
+}
+
+mod keychain_vault {
+    each_clause!(Some(super::KeychainVault::start()));
 }
 
 mod gnome_keyring {
