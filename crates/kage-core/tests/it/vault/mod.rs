@@ -5,6 +5,8 @@
 mod contents;
 mod files;
 mod kept;
+mod keychain;
+mod memory;
 mod passphrase;
 mod protection;
 mod vectors;
@@ -15,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use crate::daemons::Session;
 use age::secrecy::{ExposeSecret as _, SecretString};
 use kage_core::audit::{Actor, AuditLog};
 use kage_core::config::Policy;
@@ -35,12 +38,19 @@ const PASSPHRASE: &str = "s3cr3t-for-the-vault";
 struct World {
     folder: tempfile::TempDir,
     policy: String,
+    bus_address: Option<String>,
 }
 
 impl World {
     /// Makes a home without a vault.
     fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), policy: String::new() }
+        let folder = tempfile::tempdir().unwrap();
+        Self { folder, policy: String::new(), bus_address: None }
+    }
+
+    /// Makes a home without a vault, with the keychain of `session`.
+    fn with_keychain(session: &Session) -> Self {
+        Self { bus_address: Some(session.bus_address()), ..Self::new() }
     }
 
     /// Makes a home with an empty vault that [`PASSPHRASE`] opens.
@@ -90,7 +100,7 @@ impl World {
 
     fn machine(&self) -> Machine {
         Machine {
-            bus_address: None,
+            bus_address: self.bus_address.clone(),
             vault_file: self.file(),
             home: self.home(),
             runtime_folder: self.folder.path().join("run"),
