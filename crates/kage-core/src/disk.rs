@@ -126,6 +126,17 @@ fn read_opened(
     Ok((bytes, stamp))
 }
 
+/// Opens a file, pipe or device to read from it, without waiting for whoever writes into it. Reading
+/// does not wait either: `poll` says when there is something.
+///
+/// # Errors
+/// [`PathError`] when it cannot be opened.
+pub fn open_to_read(path: &Path) -> Result<File, PathError> {
+    let flags = OFlags::NONBLOCK.bits().cast_signed();
+    let opened = OpenOptions::new().read(true).custom_flags(flags).open(path);
+    opened.map_err(PathError::at("open", path))
+}
+
 /// Returns what the file at `path` looks like now; `None` when there is none. It is not opened: a
 /// FIFO would keep the caller waiting.
 ///

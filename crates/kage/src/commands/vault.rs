@@ -70,7 +70,7 @@ fn init(cx: &Context, policy: &Policy, key: &KeyArgs, default: bool) -> Result<(
     ui::say(format_args!("Making the vault `{}`.", cx.short(&path)));
     // There is no old passphrase yet, so the options that name one name the new one.
     let given = cx.unlock()?.passphrase(policy.secrets.timeout)?;
-    let protection = protection(cx, key, given)?;
+    let protection = protection(cx, key, given, policy.secrets.timeout)?;
     let made = vault::init(policy, &cx.machine(), &cx.attendant(), protection)?;
     ui::say(format_args!("Made the vault `{}`.", cx.short(&made)));
     remember_identity(cx, policy, key)?;
@@ -117,6 +117,7 @@ fn protection(
     cx: &Context,
     key: &KeyArgs,
     given: Option<SecretValue>,
+    timeout: Duration,
 ) -> Result<Protection, Failure> {
     if key.keychain {
         return Ok(Protection::Keychain);
@@ -127,7 +128,7 @@ fn protection(
     let passphrase = match (&key.new_passphrase_file, given) {
         (Some(file), _) => {
             let passphrase_file = Some(cx.absolute(&file.to_string_lossy())?);
-            Unlock { passphrase_file, ..Unlock::default() }.passphrase(Duration::ZERO)?
+            Unlock { passphrase_file, ..Unlock::default() }.passphrase(timeout)?
         }
         (None, given) => given,
     };
@@ -193,7 +194,7 @@ fn lock(cx: &Context, policy: &Policy) -> Result<(), Failure> {
 }
 
 fn rekey(cx: &Context, policy: &Policy, key: &KeyArgs) -> Result<(), Failure> {
-    let protection = protection(cx, key, None)?;
+    let protection = protection(cx, key, None, policy.secrets.timeout)?;
     vault::rekey(policy, &cx.machine(), cx.unlock()?, &cx.attendant(), protection)?;
     remember_identity(cx, policy, key)?;
     let path = vault::status(policy, &cx.machine()).path;

@@ -1,5 +1,5 @@
-//! A passphrase from somewhere else: an open file, or a command that prints it. Neither can make
-//! kage wait past its deadline.
+//! A passphrase from somewhere else: an open file or pipe, or a command that prints it. Neither can
+//! make kage wait past its deadline.
 
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -33,7 +33,7 @@ pub(super) fn output_of(
         .spawn()
         .map_err(|error| failed(format!("could not be started: {error}")))?;
     let answer = match child.stdout.take() {
-        Some(output) => read_within(output, deadline, "the passphrase command"),
+        Some(source) => read_within(Timed { source, deadline }, deadline, "the passphrase command"),
         None => Err(failed("has no output".to_owned()).into()),
     };
     let ended = answer.is_ok() && wait_within(&child, deadline);
@@ -68,13 +68,21 @@ fn wait_within(child: &Child, deadline: Deadline) -> bool {
     when_ended.recv_timeout(deadline.left()).is_ok()
 }
 
-/// Reads `source` to its end.
-pub(super) fn read_within(
+/// Reads `source` up to the end of its first line, and no byte of what follows: that may be for
+/// somebody else. `name` is for messages.
+pub(super) fn line_within(
     source: impl Read + AsFd,
     deadline: Deadline,
     name: &'static str,
 ) -> Result<SecretValue, BackendError> {
-    let mut source = Timed { source, deadline };
+    read_within(OneLine { source: Timed { source, deadline }, ended: false }, deadline, name)
+}
+
+fn read_within(
+    mut source: impl Read,
+    deadline: Deadline,
+    name: &'static str,
+) -> Result<SecretValue, BackendError> {
     SecretValue::read_from(&mut source, MAX_BYTES).map_err(|error| match error {
         ReadError::Io(error) if error.kind() == io::ErrorKind::TimedOut => {
             timed_out(deadline, name)
@@ -103,6 +111,21 @@ impl<R: Read + AsFd> Read for Timed<R> {
             return Err(io::ErrorKind::TimedOut.into());
         }
         self.source.read(buffer)
+    }
+}
+
+/// A reader that ends with the first line.
+struct OneLine<R> {
+    source: R,
+    ended: bool,
+}
+
+impl<R: Read> Read for OneLine<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let Some(byte) = buffer.get_mut(..1).filter(|_| !self.ended) else { return Ok(0) };
+        let count = self.source.read(byte)?;
+        self.ended = count == 0 || *byte == *b"\n";
+        Ok(count)
     }
 }
 

@@ -50,8 +50,8 @@ pub(super) fn check() -> Result<(), VaultError> {
 pub(super) fn keep(file: &Path, unlocked: &Unlocked, until: Timestamp) -> Result<(), VaultError> {
     let session = own_session()?;
     let left = Duration::try_from(until.duration_since(Timestamp::now())).unwrap_or_default();
-    // Zero would mean for ever.
-    let seconds = usize::try_from(left.as_secs()).unwrap_or(usize::MAX).max(1);
+    // Zero would mean for ever, and the kernel counts in 32 bits.
+    let seconds = u32::try_from(left.as_secs()).unwrap_or(u32::MAX).max(1);
     let payload = pack(file, unlocked, until);
     // The thread's own keyring first, so that nobody finds the key before it is limited.
     let added = KeyRing::from_special_id(KeyRingIdentifier::Thread, true).and_then(|thread| {
@@ -62,8 +62,8 @@ pub(super) fn keep(file: &Path, unlocked: &Unlocked, until: Timestamp) -> Result
     added.map_err(unusable)
 }
 
-fn limit(key: Key, seconds: usize) -> Result<(), KeyError> {
-    key.set_timeout(seconds)?;
+fn limit(key: Key, seconds: u32) -> Result<(), KeyError> {
+    key.set_timeout(usize::try_from(seconds).unwrap_or(usize::MAX))?;
     let possessor = Permission::VIEW
         | Permission::READ
         | Permission::SEARCH

@@ -25,36 +25,38 @@ const QUESTIONS: usize = 3;
 /// The longest file of identities that is read, in bytes.
 const MAX_IDENTITY_BYTES: usize = 64 * 1024;
 
-/// The longest file that holds a passphrase in its first line, in bytes.
-const MAX_PASSPHRASE_FILE_BYTES: usize = 64 * 1024;
-
 /// Where the passphrase comes from, as the caller was told; else the policy and the person decide.
 #[derive(Debug, Default)]
 pub struct Unlock {
-    /// A file that holds the passphrase in its first line.
+    /// A file or pipe that holds the passphrase in its first line.
     pub passphrase_file: Option<PathBuf>,
-    /// An open file that holds it in its first line.
+    /// An open file that holds it in its first line. What follows is not read.
     pub passphrase_fd: Option<OwnedFd>,
 }
 
 impl Unlock {
     /// Returns the passphrase that the caller named, and asks nobody; `None` when none was named. A
-    /// descriptor is read once, within `timeout`.
+    /// descriptor is read once. What takes longer than `timeout` is given up.
     ///
     /// # Errors
     /// [`BackendError`] when it cannot be read, or its first line is empty.
     pub fn passphrase(&mut self, timeout: Duration) -> Result<Option<SecretValue>, BackendError> {
-        if let Some(open) = self.passphrase_fd.take() {
-            let deadline = Deadline::start(timeout);
-            let text =
-                command::read_within(File::from(open), deadline, "the passphrase descriptor")?;
-            return first_line(&text).map(Some);
+        let deadline = Deadline::start(timeout);
+        if let Some(passphrase) = self.of_descriptor(deadline) {
+            return passphrase.map(Some);
         }
         if let Some(path) = &self.passphrase_file {
-            let (text, _) = disk::read(path, MAX_PASSPHRASE_FILE_BYTES)?;
-            return first_line(&SecretValue::copy_of(&text)).map(Some);
+            let file = disk::open_to_read(path)?;
+            let line = command::line_within(file, deadline, "the passphrase file")?;
+            return first_line(&line).map(Some);
         }
         Ok(None)
+    }
+
+    fn of_descriptor(&mut self, deadline: Deadline) -> Option<Result<SecretValue, BackendError>> {
+        let open = File::from(self.passphrase_fd.take()?);
+        let line = command::line_within(open, deadline, "the passphrase descriptor");
+        Some(line.and_then(|line| first_line(&line)))
     }
 }
 
@@ -111,6 +113,8 @@ impl Openers {
         if self.use_kept
             && let Some(opened) = open_kept(sealed, file)?
         {
+            // What is not read here would be left for a child, where it is standard input.
+            drop(self.unlock.of_descriptor(Deadline::start(self.policy.secrets.timeout)));
             return Ok(opened);
         }
         match sealed.lock() {

@@ -2,6 +2,7 @@
 //!
 //! Each test moves its own thread to a new session keyring first, and what it starts inherits that.
 
+use std::io::{Read as _, Write as _};
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
@@ -81,6 +82,22 @@ fn the_kept_key_opens_the_current_generation_without_deriving_it() {
 
 fn keyctl_id() -> String {
     keyctl(&["search", "@s", "user", "kage:vault"]).trim().to_owned()
+}
+
+#[test]
+fn a_passphrase_that_was_not_needed_is_not_left_for_a_child() {
+    leave_session_keyring().unwrap();
+    let world = World::with_passphrase();
+    unlock(&world, HOUR).unwrap();
+    let (mut reader, mut writer) = std::io::pipe().unwrap();
+    write!(writer, "{PASSPHRASE}\nfor the child").unwrap();
+    drop(writer);
+    let unlock =
+        Unlock { passphrase_fd: Some(reader.try_clone().unwrap().into()), ..Unlock::default() };
+    assert_eq!(names(&world.open(unlock, nobody())), Vec::<String>::new());
+    let mut rest = String::new();
+    reader.read_to_string(&mut rest).unwrap();
+    assert_eq!(rest, "for the child");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Where the passphrase comes from.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
+use std::os::fd::AsRawFd as _;
 use std::sync::Arc;
 
 use super::{PASSPHRASE, Person, World, key, names, nobody, read, vault_error, wait_for, write};
@@ -43,6 +44,34 @@ fn a_descriptor_gives_the_passphrase_and_comes_before_a_file() {
     assert_eq!(names(&stores), ["A"]);
     write(&stores, &key("B"), b"s3cr3t-for-descriptor").unwrap();
     assert_eq!(names(&stores), ["A", "B"]);
+}
+
+#[test]
+fn nothing_after_the_first_line_of_a_descriptor_is_read() {
+    let world = with_secret();
+    let (mut reader, mut writer) = std::io::pipe().unwrap();
+    write!(writer, "{PASSPHRASE}\nfor the child").unwrap();
+    let copy = reader.try_clone().unwrap();
+    // The other end stays open, as that of a terminal would.
+    let unlock = Unlock { passphrase_fd: Some(copy.into()), ..Unlock::default() };
+    assert_eq!(names(&world.open(unlock, nobody())), ["A"]);
+    drop(writer);
+    let mut rest = String::new();
+    reader.read_to_string(&mut rest).unwrap();
+    assert_eq!(rest, "for the child");
+}
+
+#[test]
+fn a_passphrase_file_may_be_a_pipe() {
+    let world = with_secret();
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    writeln!(writer, "{PASSPHRASE}").unwrap();
+    let path = format!("/dev/fd/{}", reader.as_raw_fd());
+    let unlock = Unlock { passphrase_file: Some(path.into()), ..Unlock::default() };
+    assert_eq!(names(&world.open(unlock, nobody())), ["A"]);
+    let absent = Unlock { passphrase_file: Some("/nonexistent".into()), ..Unlock::default() };
+    let error = read(&world.open(absent, nobody()), &key("A")).unwrap_err();
+    assert_eq!(error.to_string(), "cannot open `/nonexistent`");
 }
 
 #[test]
