@@ -189,7 +189,7 @@ pub(super) fn content_type(value: &SecretValue) -> &'static str {
         !text.starts_with('\u{feff}') && !text.contains(odd)
     };
     if value.expose(|bytes| std::str::from_utf8(bytes).is_ok_and(is_plain)) {
-        "text/plain; charset=utf8"
+        "text/plain"
     } else {
         "application/octet-stream"
     }
