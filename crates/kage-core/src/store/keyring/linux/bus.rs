@@ -93,6 +93,11 @@ impl Replies {
     pub(super) fn take(&mut self, Slot(index): Slot) -> Reply {
         self.0[index].take().expect("each reply is taken once")
     }
+
+    /// Returns those that are answers, where it does not matter who gave them.
+    pub(super) fn answers(self) -> impl Iterator<Item = Message> {
+        self.0.into_iter().flatten().filter_map(Result::ok)
+    }
 }
 
 /// A connection to the session bus.
@@ -175,11 +180,19 @@ impl Bus {
         Ok(replies)
     }
 
-    /// Sends messages without waiting.
+    /// Sends messages without waiting for what they are answered with.
     ///
     /// # Errors
-    /// [`Missing::Bus`] when the bus is gone.
-    pub(super) async fn send(&self, messages: &[Message]) -> Result<(), BackendError> {
+    /// [`Missing::Bus`] when the bus is gone, [`BackendError::TimedOut`] when it takes nothing.
+    pub(super) async fn tell(
+        &self,
+        messages: &[Message],
+        deadline: Deadline,
+    ) -> Result<(), BackendError> {
+        within(&self.runtime, deadline, "the session bus", self.send(messages)).await?
+    }
+
+    async fn send(&self, messages: &[Message]) -> Result<(), BackendError> {
         let sent = self.connection.send_all(messages).await;
         sent.map_err(|error| fault::bus(&self.address, &error))
     }

@@ -48,6 +48,11 @@ impl Refusal {
         )
     }
 
+    /// Returns whether what was named in the call was not accepted.
+    pub(super) fn is_wrong_argument(&self) -> bool {
+        self.name == "org.freedesktop.DBus.Error.InvalidArgs"
+    }
+
     /// Converts it into the error of the backend.
     pub(super) fn into_error(self) -> BackendError {
         match self.name.strip_prefix("org.freedesktop.DBus.Error.") {

@@ -76,9 +76,13 @@ async fn look(settings: &Arc<Settings>, health: &mut Health) -> Result<(), Backe
     let label = label.filter(|label| !label.is_empty());
     health.collection =
         Some(label.map_or_else(|| collection.to_string(), |label| fault::printable(&label)));
-    health.locked = Some(sight.collection_locked);
-    if sight.locked().is_some() {
-        return Err(fault::locked());
+    let locked = sight.locked();
+    let opens_itself = service.is_open_wallet(locked.as_deref().unwrap_or_default()).await?;
+    health.locked = Some(sight.collection_locked && !opens_itself);
+    match locked {
+        Some(_) if opens_itself => return Ok(()),
+        Some(_) => return Err(fault::locked()),
+        None => {}
     }
     health.duplicates = duplicates(&mut service, sight).await?;
     Ok(())

@@ -47,6 +47,24 @@ enum Ended {
     Died,
 }
 
+impl Ended {
+    fn into_result(self) -> Result<(), BackendError> {
+        match self {
+            Self::Answered => Ok(()),
+            Self::Dismissed => {
+                Err(fault::denied("the prompt was dismissed, or could not be shown".to_owned()))
+            }
+            Self::Refused(refusal) => match refusal.clone().into_error() {
+                BackendError::Failed { .. } => {
+                    Err(fault::denied(format!("the prompt failed: {refusal}")))
+                }
+                error => Err(error),
+            },
+            Self::Died => Err(fault::missing(Missing::Gone)),
+        }
+    }
+}
+
 impl Service {
     /// Unlocks `objects`: without a prompt where the service needs none, else with one where
     /// somebody can answer it.
@@ -55,8 +73,9 @@ impl Service {
     /// [`BackendError::Locked`] when nobody is there, [`BackendError::Denied`] when the prompt was
     /// dismissed.
     pub(super) async fn unlock(&mut self, objects: &[Path]) -> Result<(), BackendError> {
+        let present = self.settings.attendant.present();
         // Taken before the question: whoever held it may have unlocked the keyring meanwhile.
-        let _turn = self.settings.attendant.present().then(|| self.turn()).transpose()?;
+        let _turn = present.then(|| self.turn()).transpose()?;
         let call = self.call_service("Unlock", &objects)?;
         let reply = self.bus.ask_one(call, self.deadline, "the keyring to unlock").await?;
         let reply = reply.map_err(Refusal::into_error)?;
@@ -65,10 +84,13 @@ impl Service {
         if prompt.as_str() == "/" {
             return Ok(());
         }
-        if !self.settings.attendant.present() {
-            return Err(fault::locked());
+        if present {
+            return self.follow(&prompt, Asks::Unlock).await;
         }
-        self.follow(&prompt, Asks::Unlock).await
+        if self.is_open_wallet(objects).await? {
+            return self.follow_any(&prompt).await;
+        }
+        Err(fault::locked())
     }
 
     /// Follows a prompt that a call returned; `/` is none.
@@ -90,36 +112,19 @@ impl Service {
             format!("type='signal',member='NameOwnerChanged',arg0='{}'", self.owner()),
         ];
         let raise = self.call(prompt.as_str(), PROMPT, "Prompt", &"")?;
-        let mut calls = Vec::new();
-        for rule in &rules {
-            calls.push(bus::notice(DBUS, "AddMatch", rule)?);
-        }
+        let mut calls = about_rules("AddMatch", &rules)?;
         if self.settings.attendant.present() {
             calls.push(bus::notice(DBUS, "RequestName", &(CLI_PROMPTER, DO_NOT_QUEUE))?);
         }
         calls.push(raise.clone());
-        self.bus.send(&calls).await?;
-        let ended = self.ended(prompt, &raise, asks).await;
+        self.bus.tell(&calls, self.deadline).await?;
+        let ended = self.ended(prompt, &raise, asks).await?;
 
-        let mut calls = vec![bus::notice(DBUS, "ReleaseName", &CLI_PROMPTER)?];
-        for rule in &rules {
-            calls.push(bus::notice(DBUS, "RemoveMatch", rule)?);
-        }
-        self.bus.send(&calls).await?;
         self.deadline = Deadline::start(self.settings.timeout);
-        match ended? {
-            Ended::Answered => Ok(()),
-            Ended::Dismissed => {
-                Err(fault::denied("the prompt was dismissed, or could not be shown".to_owned()))
-            }
-            Ended::Refused(refusal) => match refusal.clone().into_error() {
-                BackendError::Failed { .. } => {
-                    Err(fault::denied(format!("the prompt failed: {refusal}")))
-                }
-                error => Err(error),
-            },
-            Ended::Died => Err(fault::missing(Missing::Gone)),
-        }
+        let mut calls = about_rules("RemoveMatch", &rules)?;
+        calls.push(bus::notice(DBUS, "ReleaseName", &CLI_PROMPTER)?);
+        self.bus.tell(&calls, self.deadline).await?;
+        ended.into_result()
     }
 
     async fn ended(
@@ -174,7 +179,8 @@ impl Service {
     ) -> Result<Ended, BackendError> {
         if self.program() != Program::GnomeKeyring {
             let to = (self.owner(), prompt.as_str(), PROMPT);
-            self.bus.send(&[bus::notice(to, "Dismiss", &())?]).await?;
+            let dismiss = bus::notice(to, "Dismiss", &())?;
+            self.bus.tell(&[dismiss], Deadline::start(self.settings.timeout)).await?;
         }
         if answered {
             return Err(fault::denied("the passphrase was not accepted".to_owned()));
@@ -252,22 +258,27 @@ impl Service {
         drop(ours);
         let body = (Fd::from(OwnedFd::from(theirs)), passphrase.is_some());
         let reply = Message::method_return(&call.header()).build(&body).map_err(fault::garbled)?;
-        self.bus.send(&[reply]).await?;
+        self.bus.tell(&[reply], Deadline::start(self.settings.timeout)).await?;
         Ok(passphrase.is_some())
     }
 
-    /// Waits for the user's other processes: one prompt at a time.
-    fn turn(&self) -> Result<Lock, BackendError> {
+    /// Waits for the user's other processes: one prompt at a time. The call's own time starts anew
+    /// where a person's answer may have been waited for.
+    fn turn(&mut self) -> Result<Lock, BackendError> {
         let (name, waiting_for) = ("keyring-prompt.lock", "the prompt of another process");
-        let attendant = &self.settings.attendant;
-        if attendant.present() {
-            match self.take_lock(name, Deadline::start(QUIET), waiting_for) {
-                Err(BackendError::TimedOut { .. }) => {}
-                taken_or_broken => return taken_or_broken,
-            }
-            attendant.tell("another process waits for the keyring's prompt: waiting for that");
+        if !self.settings.attendant.present() {
+            return self.take_lock(name, self.deadline, waiting_for);
         }
-        self.take_lock(name, self.patience(), waiting_for)
+        let turn = match self.take_lock(name, Deadline::start(QUIET), waiting_for) {
+            Err(BackendError::TimedOut { .. }) => {
+                let waiting = "another process waits for the keyring's prompt: waiting for that";
+                self.settings.attendant.tell(waiting);
+                self.take_lock(name, self.patience(), waiting_for)
+            }
+            taken_or_broken => taken_or_broken,
+        };
+        self.deadline = Deadline::start(self.settings.timeout);
+        turn
     }
 
     /// Returns how long a prompt is waited for: where nobody is, only as long as the call may take.
@@ -296,6 +307,10 @@ impl Service {
             _ => error.into(),
         })
     }
+}
+
+fn about_rules(member: &str, rules: &[String]) -> Result<Vec<Message>, BackendError> {
+    rules.iter().map(|rule| bus::notice(DBUS, member, rule)).collect()
 }
 
 fn no_passage(error: &std::io::Error) -> BackendError {

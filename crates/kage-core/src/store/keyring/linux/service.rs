@@ -138,21 +138,25 @@ impl Service {
     }
 
     async fn open_session(&mut self) -> Result<Session, BackendError> {
+        if !self.program().encrypts() {
+            return self.open_plain().await;
+        }
         for _ in 0..MAX_EXCHANGES {
-            if !self.program().encrypts() {
-                break;
-            }
             let offer = Offer::new()?;
             let call = self.open_encrypted(&offer)?;
             let reply = self.bus.ask_one(call, self.deadline, "a session").await?;
             let refused = reply.is_err();
             match self.accept(&offer, reply)? {
                 Some(session) => return Ok(session),
-                None if refused => break,
+                None if refused => return self.open_plain().await,
                 None => {}
             }
         }
-        let call = self.call(PATH, SERVICE, "OpenSession", &(PLAIN, Variant::from("")))?;
+        Err(fault::failed("it agrees on no key for an encrypted session".to_owned()))
+    }
+
+    async fn open_plain(&mut self) -> Result<Session, BackendError> {
+        let call = self.call_service("OpenSession", &(PLAIN, Variant::from("")))?;
         let reply = self.bus.ask_one(call, self.deadline, "a session").await?;
         let reply = reply.map_err(fault::Refusal::into_error)?;
         let (_, path) = decode::<(OwnedVariant, OwnedObjectPath)>(&reply)?;
@@ -161,7 +165,7 @@ impl Service {
 
     fn open_encrypted(&self, offer: &Offer) -> Result<Message, BackendError> {
         let public = Variant::from(offer.public());
-        self.call(PATH, SERVICE, "OpenSession", &(DH, public))
+        self.call_service("OpenSession", &(DH, public))
     }
 
     /// Takes the service's half of a key exchange. `None` when it refuses to encrypt, when the

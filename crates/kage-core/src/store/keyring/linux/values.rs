@@ -120,9 +120,9 @@ impl Service {
 
     /// Reads values; `None` when one does not decrypt. Whatever is not at its address is left out.
     ///
-    /// The attributes are asked behind the values, in the same burst: gnome-keyring numbers items
-    /// and uses the numbers again, so that since the listing a path may have come to stand for an
-    /// entry of another name. An item that still says its address after its value was read had it
+    /// The attributes are asked behind the values, in the same burst where the service answers in
+    /// order: since the listing, another tool may have given an item another name, or a service its
+    /// path to another item. An item that still says its address after its value was read had it
     /// when the value was read.
     async fn fetch_once(
         &mut self,
@@ -132,14 +132,24 @@ impl Service {
         let session = self.session().await?.path().clone();
         let mut batch = Batch::default();
         let secrets = batch.push(self.call_service("GetSecrets", &(&paths, session))?);
-        let attributes = self.push_get_each(&paths, "Attributes", &mut batch)?;
+        let mut attributes = Vec::new();
+        if self.program().answers_in_order() {
+            attributes = self.push_get_each(&paths, "Attributes", &mut batch)?;
+        }
         let mut replies = self.bus.ask(batch, self.deadline, "the values").await?;
-
         let secrets = match replies.take(secrets) {
             Ok(secrets) => secrets,
-            Err(refusal) if refusal.is_no_object() => return Ok(Some(Values::new())),
+            // One that is gone makes oo7-daemon refuse them all, and KWallet in other words.
+            Err(refusal) if refusal.is_no_object() || refusal.is_wrong_argument() => {
+                return Ok(Some(Values::new()));
+            }
             Err(refusal) => return Err(refusal.without_words().into_error()),
         };
+        if attributes.is_empty() {
+            let mut batch = Batch::default();
+            attributes = self.push_get_each(&paths, "Attributes", &mut batch)?;
+            replies = self.bus.ask(batch, self.deadline, "the entries' names").await?;
+        }
         let mut kept = Vec::new();
         for ((address, path), slot) in wanted.iter().zip(attributes) {
             let attributes = property_if_there::<Attributes>(replies.take(slot))?;

@@ -4,7 +4,8 @@ use zbus::Message;
 
 use super::bus::{self, Batch, DBUS, Replies, Slot};
 use super::fault;
-use super::service::{NAME, Service, decode, sender};
+use super::item::Path;
+use super::service::{COLLECTION, NAME, Service, decode, property, sender};
 use crate::store::BackendError;
 
 /// What the programs that offer a Secret Service own besides its name.
@@ -16,6 +17,9 @@ const PROGRAMS: [(&str, Program); 6] = [
     ("org.kde.ksecretd", Program::KWallet),
     ("org.kde.secretservicecompat", Program::KWallet),
 ];
+
+/// Where KWallet's versions have the interface of their own.
+const WALLETS: [&str; 3] = ["/modules/kwalletd5", "/modules/kwalletd6", "/ksecretd"];
 
 /// A program that offers a Secret Service, as far as it can be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +45,11 @@ impl Program {
     /// Returns whether its encrypted sessions can be relied on: KWallet garbles one in a hundred.
     pub(super) fn encrypts(self) -> bool {
         self != Self::KWallet
+    }
+
+    /// Returns whether it answers one call after the other: oo7-daemon works on several at once.
+    pub(super) fn answers_in_order(self) -> bool {
+        self != Self::Unknown
     }
 }
 
@@ -94,5 +103,31 @@ impl Service {
         let program = program.unwrap_or(Program::Unknown);
         self.owner = Some((owner, program));
         Ok(())
+    }
+
+    /// Returns whether one of `collections` is a wallet that is open.
+    ///
+    /// After a login KWallet calls its collection locked although the wallet is open. It is
+    /// unlocked by a prompt all the same, which shows no dialog then.
+    pub(super) async fn is_open_wallet(
+        &mut self,
+        collections: &[Path],
+    ) -> Result<bool, BackendError> {
+        if self.program() != Program::KWallet {
+            return Ok(false);
+        }
+        let mut batch = Batch::default();
+        for collection in collections {
+            batch.push(self.get(collection.as_str(), COLLECTION, "Label")?);
+        }
+        let names = self.bus.ask(batch, self.deadline, "the wallet's name").await?;
+        let mut batch = Batch::default();
+        for name in names.answers().filter_map(|label| property::<String>(&label).ok()) {
+            for path in WALLETS {
+                batch.push(self.call(path, "org.kde.KWallet", "isOpen", &name)?);
+            }
+        }
+        let open = self.bus.ask(batch, self.deadline, "the wallet's state").await?;
+        Ok(open.answers().any(|open| decode::<bool>(&open).is_ok_and(|open| open)))
     }
 }
