@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::error::VaultError;
 use super::format::Document;
 use super::keychain::Keychain;
-use super::place::Place;
+use super::place::{Former, Place};
 use super::seal::{self, LOG_N, Seal};
 use super::sealed::{Lock, Sealed};
 use super::unlock::{self, Openers, Unlock};
@@ -169,9 +169,9 @@ pub fn unlock(
     // Before anybody is asked for a passphrase that nothing can be done with.
     kernel::check()?;
     let openers = Openers::new(policy, machine, unlock, attendant).ignoring_kept();
-    let open = Vault::with(policy, machine, openers).take_current()?;
-    let file = Place::of(policy, machine);
-    Ok(kernel::keep(file.file(), &open.unlocked, kernel::end_of(keep_for))?)
+    let mut vault = Vault::with(policy, machine, openers);
+    let open = vault.take_current()?;
+    Ok(kernel::keep(vault.place.file(), &open.unlocked, kernel::end_of(keep_for))?)
 }
 
 /// Drops the key that [`unlock`] kept. Returns whether there was one.
@@ -197,22 +197,23 @@ pub fn rekey(
 ) -> Result<(), BackendError> {
     let openers = Openers::new(policy, machine, unlock, Arc::clone(attendant)).ignoring_kept();
     let mut vault = Vault::with(policy, machine, openers);
-    // Nothing is changed anywhere before it is known that the vault opens.
-    vault.document()?;
-    let place = Place::of(policy, machine);
+    // Held to the end: two of these at once would take each other's key out of the keychain.
+    let (_lock, mut open) = vault.lock_current()?;
+    let Vault { place, openers, .. } = &vault;
     let mut keychain = Keychain::new(policy, machine, attendant);
+    let mut reseal = |seal: &Seal| open.replace(place, seal, Former::Purge).map(drop);
     let cleaned = match protection {
         Protection::Passphrase(passphrase) => {
-            vault.reseal(&Seal::Passphrase { passphrase, log_n: LOG_N })?;
-            vault.openers.used_keychain().then(|| keychain.forget(place.file()))
+            reseal(&Seal::Passphrase { passphrase, log_n: LOG_N })?;
+            openers.used_keychain().then(|| keychain.forget(place.file()))
         }
         Protection::Recipient(Recipient(recipient)) => {
-            vault.reseal(&Seal::Recipients(vec![recipient]))?;
-            vault.openers.used_keychain().then(|| keychain.forget(place.file()))
+            reseal(&Seal::Recipients(vec![recipient]))?;
+            openers.used_keychain().then(|| keychain.forget(place.file()))
         }
         Protection::Keychain => {
-            let identity = new_identity_beside_old(&mut keychain, &place)?;
-            vault.reseal(&Seal::Recipients(vec![identity.to_public()]))?;
+            let identity = new_identity_beside_old(&mut keychain, place)?;
+            reseal(&Seal::Recipients(vec![identity.to_public()]))?;
             Some(keychain.keep(place.file(), &seal::identity_text(&identity)))
         }
     };
@@ -231,6 +232,10 @@ fn new_identity_beside_old(
 ) -> Result<age::x25519::Identity, BackendError> {
     let identity = age::x25519::Identity::generate();
     let former = keychain.key(place.file())?;
+    if let Some(former) = &former {
+        // What another program put there would make the file of identities unreadable.
+        seal::parse_identities(former)?;
+    }
     keychain.keep(place.file(), &seal::identity_file(&identity, former.as_ref()))?;
     Ok(identity)
 }

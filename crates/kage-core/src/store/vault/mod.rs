@@ -137,12 +137,6 @@ impl Vault {
         }
         written
     }
-
-    /// Seals the document with `seal` from now on.
-    fn reseal(&mut self, seal: &Seal) -> Result<(), BackendError> {
-        let (_lock, mut open) = self.lock_current()?;
-        open.replace(&self.place, seal, Former::Purge).map(drop)
-    }
 }
 
 impl Open {
@@ -158,7 +152,8 @@ impl Open {
         Ok(())
     }
 
-    /// Returns the file key of the new generation.
+    /// Replaces the generation by one that `seal` closes. Returns the new file key. The caller holds
+    /// the lock of `place`.
     fn replace(
         &mut self,
         place: &Place,

@@ -80,6 +80,33 @@ fn a_new_vault_does_not_take_the_key_of_the_old_one_out_of_the_keychain() {
 }
 
 #[test]
+fn what_another_program_put_in_the_place_of_the_key_stays() {
+    let keyring = GnomeKeyring::start();
+    let world = World::with_keychain(&keyring);
+    let file = world.file();
+    let account = file.to_str().unwrap();
+    let args = ["store", "--label=mine", "service", "kage-vault", "account", account];
+    keyring.secret_tool(&args, b"something else").success();
+    assert!(matches!(vault_error(init(&world)), VaultError::Identity(_)));
+    assert!(!world.file().exists());
+    let args = ["lookup", "service", "kage-vault", "account", account];
+    assert_eq!(keyring.secret_tool(&args, b"").stdout, b"something else");
+}
+
+#[test]
+fn new_keys_at_once_do_not_lock_anybody_out() {
+    let keyring = GnomeKeyring::start();
+    let world = with_vault(&keyring);
+    std::thread::scope(|threads| {
+        for _ in 0..3 {
+            threads.spawn(|| rekey(&world, Protection::Keychain).unwrap());
+        }
+    });
+    assert_eq!(names(&world.stores()), ["A"]);
+    assert_eq!(identities(&keyring, &world.file()).len(), 1);
+}
+
+#[test]
 fn a_new_key_in_the_keychain_takes_the_place_of_the_old_one() {
     let keyring = GnomeKeyring::start();
     let world = with_vault(&keyring);
