@@ -174,7 +174,7 @@ pub fn unlock(
     Ok(kernel::keep(vault.place.file(), &open.unlocked, kernel::end_of(keep_for))?)
 }
 
-/// Drops the key that [`unlock`] kept. Returns whether there was one.
+/// Drops the key that [`unlock()`] kept. Returns whether there was one.
 ///
 /// # Errors
 /// [`VaultError::NotKept`] when there is one and it cannot be dropped.
@@ -200,6 +200,7 @@ pub fn rekey(
     // Held to the end: two of these at once would take each other's key out of the keychain.
     let (_lock, mut open) = vault.lock_current()?;
     let Vault { place, openers, .. } = &vault;
+    kernel::drop_kept(place.file())?;
     let mut keychain = Keychain::new(policy, machine, attendant);
     let mut reseal = |seal: &Seal| open.replace(place, seal, Former::Purge).map(drop);
     let cleaned = match protection {
@@ -217,7 +218,6 @@ pub fn rekey(
             Some(keychain.keep(place.file(), &seal::identity_text(&identity)))
         }
     };
-    kernel::drop_kept(place.file())?;
     if let Some(Err(error)) = cleaned {
         attendant.tell(&format!("the old key of the vault is still in the keychain: {error}"));
     }
