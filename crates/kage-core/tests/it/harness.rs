@@ -88,7 +88,7 @@ fn keepassxc_keeps_and_gives_and_locks() {
 fn kwallet_keeps_and_gives_and_locks() {
     let mut kwallet = KWallet::start();
     store(&kwallet);
-    assert_eq!(lookup(&kwallet), (Some(0), VALUE.to_vec()));
+    assert_eq!(kwallet.look_up(&["service", "kage-global"]), VALUE);
     kwallet.lock();
     assert_eq!(kwallet.is_locked(), Some(true));
     let search = "org.freedesktop.Secret.Service.SearchItems";

@@ -57,8 +57,8 @@ pub(super) fn another_tool_looks_up_exactly_the_value(subject: &impl Shared) {
     {
         let name = format!("API_KEY_{number}");
         write(&subject.stores(), &key("global", &name), bytes);
-        let args = ["lookup", "service", "kage-global", "account", &name];
-        assert_eq!(subject.session().secret_tool(&args, b"").success().stdout, *bytes);
+        let attributes = ["service", "kage-global", "account", &name];
+        assert_eq!(subject.session().look_up(&attributes), *bytes);
     }
 }
 
@@ -140,8 +140,7 @@ pub(super) fn of_duplicates_the_newest_counts_and_all_are_deleted(subject: &impl
     write(&subject.stores(), &key, "s3cr3t-for-keychain-3");
     assert_eq!(subject.count_elsewhere(&both), 2);
     assert!(holds(&subject.stores(), &key, "s3cr3t-for-keychain-3"));
-    let other = subject.session().secret_tool(&["lookup", "copy", "one"], b"").success();
-    assert_eq!(other.stdout, b"s3cr3t-for-keychain-1");
+    assert_eq!(subject.session().look_up(&["copy", "one"]), b"s3cr3t-for-keychain-1");
     assert!(delete(&subject.stores(), &key));
     assert_eq!(subject.count_elsewhere(&both), 0);
 }

@@ -35,6 +35,12 @@ const LIMITS: &str = r#"  <limit name="max_incoming_bytes">1000000000</limit>
 /// The name on the bus of whatever keeps secrets.
 pub(crate) const SERVICE: &str = "org.freedesktop.secrets";
 
+/// How often `secret-tool` is tried: KWallet garbles one encrypted session in a hundred.
+const ATTEMPTS: usize = 5;
+
+/// What `secret-tool` says of a session that was garbled while it was opened.
+const LOST: [&str; 2] = ["Can't find session", "public key size is invalid"];
+
 /// A home, a runtime folder, and a bus unless it was taken away.
 #[derive(Debug)]
 pub(crate) struct Session {
@@ -156,9 +162,23 @@ impl Session {
         ended
     }
 
-    /// Runs `secret-tool`, the other tool that everybody has.
+    /// Runs `secret-tool`, the other tool that everybody has. Where the daemon lost the session of
+    /// the call, and so did nothing, the call is made again.
     pub(crate) fn secret_tool(&self, args: &[&str], input: &[u8]) -> Ended {
-        self.run("secret-tool", args, input, "libsecret-tools")
+        let attempt = |_| self.run("secret-tool", args, input, "libsecret-tools");
+        let kept = |ended: &Ended| !LOST.iter().any(|text| ended.stderr.contains(text));
+        (0..ATTEMPTS).map(attempt).find(kept).expect("no daemon loses so many sessions")
+    }
+
+    /// Looks up with `secret-tool` what is known to be there.
+    ///
+    /// # Panics
+    /// When it is not found.
+    pub(crate) fn look_up(&self, attributes: &[&str]) -> Vec<u8> {
+        let args = [&["lookup"][..], attributes].concat();
+        let mut attempts = (0..ATTEMPTS).map(|_| self.secret_tool(&args, b""));
+        let found = attempts.find(|ended| ended.code == Some(0));
+        found.unwrap_or_else(|| panic!("not found: {attributes:?}")).stdout
     }
 
     /// Calls a method on the bus, in `dbus-send`'s own notation, and returns the answer.
