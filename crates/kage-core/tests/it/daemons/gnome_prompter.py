@@ -44,7 +44,8 @@ class Exchange:
     def sealed(self, peer, secret):
         fields = dict(line.split("=", 1) for line in peer.splitlines() if "=" in line)
         public = int.from_bytes(base64.b64decode(fields["public"]), "big")
-        shared = pow(public, self.private, PRIME).to_bytes(PRIME_BYTES, "big")
+        # As gcr has it: without the zero bytes that one number in 256 begins with.
+        shared = pow(public, self.private, PRIME).to_bytes(PRIME_BYTES, "big").lstrip(b"\0")
         key = HKDF(algorithm=hashes.SHA256(), length=16, salt=None, info=b"").derive(shared)
         iv = os.urandom(16)
         pad = padding.PKCS7(128).padder()
