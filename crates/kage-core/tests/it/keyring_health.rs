@@ -40,6 +40,8 @@ fn a_keychain_that_works_is_well() {
     assert_eq!(seen(&GnomeKeyring::start()), well(Some("gnome-keyring")));
     assert_eq!(seen(&KeePassXc::start()), well(Some("KeePassXC")));
     assert_eq!(seen(&KWallet::start()), well(Some("KWallet")));
+    // Its collection calls itself locked then, and yet needs nobody.
+    assert_eq!(seen(&KWallet::just_logged_in()), well(Some("KWallet")));
     assert_eq!(seen(&Impostor::start(&[])), well(None));
     if let Some(oo7) = Oo7::start() {
         assert_eq!(seen(&oo7).fault, None);

@@ -11,6 +11,7 @@ mod harness;
 mod impostor;
 mod keyring_health;
 mod keyring_states;
+mod keyring_ways;
 mod place;
 mod seed;
 mod stores;

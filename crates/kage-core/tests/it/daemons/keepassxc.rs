@@ -42,8 +42,17 @@ pub(crate) struct KeePassXc {
 impl KeePassXc {
     /// Starts it with an empty database.
     pub(crate) fn start() -> Self {
+        Self::configured(SETTINGS)
+    }
+
+    /// Starts it as it is installed: each program is let in to each entry by a person.
+    pub(crate) fn that_asks() -> Self {
+        Self::configured(&SETTINGS.replace("ConfirmAccessItem=false", "ConfirmAccessItem=true"))
+    }
+
+    fn configured(settings: &str) -> Self {
         let session = Session::start();
-        std::fs::write(session.path("keepassxc.ini"), SETTINGS).expect("it can be configured");
+        std::fs::write(session.path("keepassxc.ini"), settings).expect("it can be configured");
         make_database(&session);
         let mut keepassxc = Self { program: None, session };
         keepassxc.start_program();
