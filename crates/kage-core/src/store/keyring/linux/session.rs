@@ -82,8 +82,8 @@ impl Offer {
     }
 
     /// Computes the key that the service's public number leads to. `None` when the number is not
-    /// of the group, or the shared secret begins with a zero byte: about one service in use pads
-    /// it wrongly then, so that such a session garbles values.
+    /// of the group, or when the shared secret begins with a zero byte: programs disagree on
+    /// whether that belongs to it, and the session of two that do garbles values.
     pub(super) fn key(&self, theirs: &[u8]) -> Option<Zeroizing<[u8; BLOCK_BYTES]>> {
         let padding = PRIME_BYTES.checked_sub(theirs.len())?;
         let mut padded = [0; PRIME_BYTES];
