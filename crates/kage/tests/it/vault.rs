@@ -59,7 +59,7 @@ fn a_wrong_passphrase_opens_nothing() {
     ");
     assert_snapshot!(world.kage(["list", "--passphrase-file", "~/absent.txt"]), @"
     ------- stderr -------
-    error: cannot read `[HOME]/absent.txt`
+    error: cannot open `[HOME]/absent.txt`
       caused by: No such file or directory (os error 2)
     [exit code: 1]
     ");
