@@ -31,7 +31,10 @@ const READY: &[u8] = b"1";
 /// Returns the text of the clipboard.
 pub(crate) fn read() -> Result<SecretValue, Failure> {
     let text = arboard::Clipboard::new().and_then(|mut clipboard| clipboard.get_text());
-    let text = Zeroizing::new(text.map_err(|error| unusable(&error))?);
+    let text =
+        Zeroizing::new(text.map_err(|error| {
+            unusable(&error).hint("pipe the value in instead, or use --from-file")
+        })?);
     Ok(SecretValue::copy_of(text.as_bytes()))
 }
 
@@ -90,5 +93,4 @@ fn unusable(error: &arboard::Error) -> Failure {
         _ => "there is no desktop here, or it does not answer",
     };
     Failure::new(Kind::Failed, format!("cannot use the clipboard: {reason}"))
-        .hint("pipe the value in instead, or use --from-file")
 }

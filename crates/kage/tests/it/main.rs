@@ -10,6 +10,7 @@
 mod daemons;
 mod world;
 
+mod clipboard;
 mod delete;
 mod demo;
 mod doctor;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// How long a fact may take to come true: only a fault takes so long.
-const FACT_DEADLINE: Duration = Duration::from_secs(30);
+const FACT_DEADLINE: Duration = Duration::from_mins(1);
 
 /// How often a fact is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
