@@ -130,6 +130,29 @@ fn the_identity_that_opens_the_vault_is_remembered() {
     assert!(world.kage(["list"]).out().contains("STRIPE_KEY"));
 }
 
+/// The value `s3cr3t-for-vault` in the base64 of the document.
+const ENCODED: &str = "czNjcjN0LWZvci12YXVsdA==";
+
+#[test]
+fn any_age_program_opens_the_vault_in_an_emergency() {
+    let with_identity = World::with_vault();
+    with_identity.set("STRIPE_KEY", "global", "s3cr3t-for-vault");
+    let decrypt = ["--decrypt", "--identity", "identity.txt", ".local/share/kage/vault.age"];
+    let output = with_identity.command("age", decrypt).output().expect("age is installed");
+    assert!(String::from_utf8_lossy(&output.stdout).contains(ENCODED), "{output:?}");
+
+    let world = world();
+    let set = ["set", "STRIPE_KEY", "--passphrase-file", "~/passphrase.txt"];
+    assert!(world.kage_with(set, b"s3cr3t-for-vault").status.success());
+    let script = "age --decrypt .local/share/kage/vault.age | tr -d '\\r' > opened.json";
+    let mut terminal = world.shell_on_terminal(script);
+    terminal.wait_for("Enter passphrase");
+    terminal.type_in(&format!("{PASSPHRASE}\r"));
+    let (screen, _) = terminal.ended();
+    let opened = std::fs::read_to_string(world.home().join("opened.json")).unwrap();
+    assert!(opened.contains(ENCODED), "{screen}{opened}");
+}
+
 #[test]
 fn a_new_key_opens_the_vault_and_the_old_one_does_not() {
     let world = world();
