@@ -3,6 +3,7 @@
 //! Each test moves its own thread to a new session keyring first, and what it starts inherits that.
 
 use std::io::{Read as _, Write as _};
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
@@ -199,7 +200,11 @@ fn becomes_a_shell() {
 
 /// Returns the command that becomes a shell with `script`.
 fn shell(script: &str) -> Command {
-    let mut command = Command::new(std::env::current_exe().unwrap());
+    shell_of(&std::env::current_exe().unwrap(), script)
+}
+
+fn shell_of(tests: &Path, script: &str) -> Command {
+    let mut command = Command::new(tests);
     command
         .args(["--exact", "vault::kept::becomes_a_shell", "--ignored", "--nocapture"])
         .env(SCRIPT, script);
@@ -254,7 +259,14 @@ fn what_would_possess_the_kept_key_is_not_started() {
         println!("not looked at: only root can be a user whose quota of keys may be used up");
         return;
     }
-    let said = said(shell("echo started").env(FILL, "").current_dir("/").uid(54_321).gid(54_321));
+    // That user may not be let into the folder that the tests are built in.
+    let folder = tempfile::tempdir().unwrap();
+    let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(folder.path(), permissions).unwrap();
+    let program = folder.path().join("tests");
+    std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+    let mut shell = shell_of(&program, "echo started");
+    let said = said(shell.env(FILL, "").current_dir("/").uid(54_321).gid(54_321));
     assert!(said.contains("not started: SessionKeyring(Os { code: 122"), "{said}");
 }
 
