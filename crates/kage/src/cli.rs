@@ -70,7 +70,7 @@ enum Command {
     Get(get::Args),
     #[command(visible_alias = "ls")]
     List(list::Args),
-    #[command(visible_alias = "rm")]
+    #[command(visible_alias = "rm", alias = "remove")]
     Delete(delete::Args),
     Why(why::Args),
     #[command(visible_aliases = ["exec", "x"])]
@@ -98,7 +98,7 @@ enum SecretCommand {
     Get(get::Args),
     #[command(visible_alias = "ls")]
     List(list::Args),
-    #[command(visible_alias = "rm")]
+    #[command(visible_alias = "rm", alias = "remove")]
     Delete(delete::Args),
     Why(why::Args),
 }

@@ -94,15 +94,27 @@ impl Context {
     }
 
     /// Reads the user's configuration.
+    ///
+    /// A file that a variable names must be there: the defaults may allow more than it does.
     pub(crate) fn policy(&self) -> Result<Policy, Failure> {
-        Ok(Policy::load(&self.folders.config)?)
+        let named = self.environment.get(&OsString::from(env_vars::KAGE_CONFIG));
+        let Some(named) = named.filter(|path| !path.is_empty()) else {
+            return Ok(Policy::load(&self.folders.config)?);
+        };
+        let file = Path::new(named);
+        if file.is_absolute() && file.exists() {
+            return Ok(Policy::load(file)?);
+        }
+        let shown = self.short(file);
+        Err(Failure::new(Kind::Config, format!("`KAGE_CONFIG` names no file: `{shown}`"))
+            .hint("make it an absolute path to a file that is there, or unset it"))
     }
 
     /// Returns the current directory.
     pub(crate) fn directory(&self) -> Result<&Path, Failure> {
         self.directory.as_deref().ok_or_else(|| {
             Failure::new(Kind::Failed, "the current directory does not exist any more")
-                .hint("go to one that does, or name one with --repo")
+                .hint("go to one that does")
         })
     }
 
@@ -193,8 +205,8 @@ impl Context {
     fn misplaced(&self, error: &PlaceError) -> Failure {
         let hint = match error {
             PlaceError::Ambiguous { .. } => Some(format!(
-                "choose one with --namespace, or put them in order with `namespace_order` under \
-                 [secrets] in {}",
+                "put them in order with `namespace_order` under [secrets] in {}; `kage run` and `kage \
+                 why` also take --namespace",
                 self.short(&self.folders.config)
             )),
             _ => None,

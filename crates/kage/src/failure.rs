@@ -200,9 +200,7 @@ impl From<AskError> for Failure {
             AskError::NoTerminal | AskError::Cancelled => Kind::PersonNeeded,
             AskError::SeveralLines | AskError::Io(_) => Kind::Failed,
         };
-        let hint = matches!(error, AskError::SeveralLines)
-            .then_some("nothing was stored: pipe the value in, or use --from-file");
-        Self::of(kind, &error).hints(hint)
+        Self::of(kind, &error)
     }
 }
 
@@ -274,19 +272,20 @@ fn vault_hint(error: &VaultError) -> Option<&'static str> {
 const LOCKED_KEYRING: [&str; 2] = [
     "unlock it where somebody can answer: run the same command in a terminal, or log in to the \
      desktop",
-    "or start the keyring daemon unlocked: read -rs P; printf %s \"$P\" | gnome-keyring-daemon \
-     --unlock --components=secrets",
+    "or, without a desktop, unlock GNOME Keyring here: read -rs P; printf %s \"$P\" | \
+     gnome-keyring-daemon --replace --unlock --components=secrets",
 ];
 
 /// The ways on where there is no keychain to be had.
 const WITHOUT_KEYCHAIN: [&str; 2] = [
-    "or go on without one, in an encrypted file: kage vault init",
-    "or in AWS, in builds with the `aws` feature: `backend = \"aws\"` under [secrets] in your \
-     configuration",
+    "or go on without one, in an encrypted file: kage vault init --default",
+    "or in AWS, `backend = \"aws\"` under [secrets] in your configuration, in builds with the \
+     `aws` feature; this one is without it",
 ];
 
-const LOCKED_VAULT: [&str; 2] = [
-    "open it in a terminal: kage vault unlock",
+const LOCKED_VAULT: [&str; 3] = [
+    "run the same command in a terminal, and enter the passphrase",
+    "or open it for a while in a terminal of this login session: kage vault unlock",
     "or name where the passphrase is: --passphrase-file FILE, or `passphrase_command` under \
      [vault] in your configuration",
 ];
@@ -297,12 +296,13 @@ const DENIED: [&str; 1] = ["open Keychain Access, find the entries that start wi
 
 #[cfg(not(target_os = "macos"))]
 const DENIED: [&str; 2] = [
-    "run it again and answer the keychain's dialog with the keyring's passphrase",
-    "look at the state of the keychain: kage doctor",
+    "run it again, and answer the keychain's dialog with the keyring's passphrase",
+    "where no dialog can be shown, unlock GNOME Keyring by hand: read -rs P; printf %s \"$P\" | \
+     gnome-keyring-daemon --replace --unlock --components=secrets",
 ];
 
 const HUNG: [&str; 2] = [
-    "the program that keeps the keyring may be stuck or waiting for a dialog: kage doctor",
+    "the program that keeps the keyring is stuck, or waits for a dialog: look for one, or restart it",
     "longer limits are `timeout`, and for a dialog `prompt_timeout`, under [secrets] in your \
      configuration",
 ];

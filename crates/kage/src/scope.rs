@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use kage_core::config::Policy;
-use kage_core::name::{NameError, RepoPath, Scope, SecretName};
+use kage_core::name::{Label, NameError, RepoPath, Scope, SecretName};
 
 use crate::context::Context;
 use crate::failure::{Failure, Kind};
+use crate::ui::printable;
 
 /// The option that names a scope.
 #[derive(Clone, Debug, Args)]
@@ -61,8 +62,10 @@ pub(crate) fn name(typed: &str) -> Result<SecretName, Failure> {
 }
 
 /// Parses the name of a namespace.
-pub(crate) fn label(typed: &str) -> Result<kage_core::name::Label, Failure> {
-    typed.parse().map_err(|error: NameError| Failure::new(Kind::Usage, error.to_string()))
+pub(crate) fn label(typed: &str) -> Result<Label, Failure> {
+    typed.parse().map_err(|error: NameError| {
+        Failure::new(Kind::Usage, format!("`{}`: {error}", printable(typed)))
+    })
 }
 
 fn parse(cx: &Context, policy: &Policy, typed: &str, folder: Folder) -> Result<Scope, Failure> {
@@ -72,6 +75,8 @@ fn parse(cx: &Context, policy: &Policy, typed: &str, folder: Folder) -> Result<S
         None => None,
     };
     match path {
+        Some("") => Err(Failure::new(Kind::Usage, "`repo:` names no folder")
+            .hint("write `repo:PATH`, or `repo` alone for the repository here")),
         Some(path) => repository_at(cx, policy, path, folder),
         None => match typed.parse() {
             Ok(Scope::Subscription(_)) => Err(Failure::new(
@@ -79,7 +84,12 @@ fn parse(cx: &Context, policy: &Policy, typed: &str, folder: Folder) -> Result<S
                 "the secrets of a subscription are kept by kage itself",
             )),
             Ok(scope) => Ok(scope),
-            Err(error) => Err(Failure::new(Kind::Usage, error.to_string())),
+            Err(error) => {
+                let namespace =
+                    typed.parse::<Label>().map(|it| format!("did you mean `namespace:{it}`?"));
+                Err(Failure::new(Kind::Usage, format!("`{}`: {error}", printable(typed)))
+                    .hints(namespace))
+            }
         },
     }
 }
@@ -88,7 +98,8 @@ fn parse(cx: &Context, policy: &Policy, typed: &str, folder: Folder) -> Result<S
 fn repository_here(cx: &Context, policy: &Policy) -> Result<Scope, Failure> {
     let place = cx.place_quietly(policy, cx.directory()?)?;
     let repository = place.repository.ok_or_else(|| {
-        Failure::new(Kind::Usage, "there is no repository here")
+        Failure::new(Kind::Usage, "there is no repository of yours here")
+            .hints(place.ignored.iter().map(ToString::to_string))
             .hint("name a folder with --scope repo:PATH")
     })?;
     repo_scope(&repository.root)

@@ -78,7 +78,8 @@ fn find(
     let mut matching: Vec<Key> = keys.filter(meant).cloned().collect();
     match (matching.pop(), matching.is_empty()) {
         (Some(key), true) => Ok(key),
-        (None, _) => Err(lookup::not_found(cx, stores, &scopes, name)),
+        (None, _) if named.is_some() => Err(lookup::not_found(cx, stores, &scopes, name)),
+        (None, _) => Err(lookup::nowhere(&found, name)),
         (Some(last), false) => {
             matching.push(last);
             let scopes = listed(matching.iter().map(|key| cx.scope_shown(&key.scope)));

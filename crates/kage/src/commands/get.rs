@@ -10,7 +10,7 @@ use crate::clipboard;
 use crate::context::Context;
 use crate::failure::{Failure, Kind};
 use crate::scope::{self, Folder, ScopeArgs};
-use crate::ui::{self, ago};
+use crate::ui::{self, ago, printable};
 
 /// What stands for a value: of one length, which says nothing.
 const MASK: &str = "********";
@@ -124,6 +124,9 @@ fn mask(cx: &Context, args: &Args, found: &Found) -> Result<(), Failure> {
     });
     let at = cx.scope_shown(&key.scope);
     ui::print(format_args!("{}  {MASK}  ({at}, {}{updated})", key.name, found.backend))?;
+    if let Some(description) = &found.entry.meta.description {
+        ui::print(printable(description))?;
+    }
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use kage_core::config::Policy;
 use kage_core::name::{Scope, SecretName};
-use kage_core::resolve::{self, Place};
+use kage_core::resolve::{self, Membership, Place};
 use kage_core::store::{Found, Stores, Wanted};
 
 use crate::context::Context;
@@ -44,34 +44,64 @@ pub(super) fn not_found(
     let found = everything(stores, scopes).unwrap_or_default();
     let elsewhere = resolve::elsewhere(scopes, &found, name);
     let nearest = resolve::nearest(&found, name);
-    let failure = Failure::new(Kind::NotFound, message);
-    let failure = failure.hints((!elsewhere.is_empty()).then(|| {
-        let shown = listed(elsewhere.iter().map(|scope| cx.scope_shown(scope)));
-        format!("`{name}` is set in other scopes, which do not apply here: {shown}")
-    }));
-    let failure = failure
-        .hints((!nearest.is_empty()).then(|| format!("names like it: {}", listed(nearest.iter()))));
-    failure
+    let scope = match scopes {
+        [only] => cx.scope_shown(only),
+        _ => Scope::Global.to_string(),
+    };
+    Failure::new(Kind::NotFound, message)
+        .hints((!elsewhere.is_empty()).then(|| {
+            let shown = listed(elsewhere.iter().map(|scope| cx.scope_shown(scope)));
+            format!("`{name}` is set in other scopes: {shown}")
+        }))
+        .hints(similar(&nearest))
         .hint("see all that exist: kage secret list")
-        .hint(format!("store it: kage secret set {name} --scope global"))
+        .hint(format!("store it: kage secret set {name} --scope {scope}"))
+}
+
+/// Says that `name` is in no scope at all.
+pub(super) fn nowhere(found: &[Found], name: &SecretName) -> Failure {
+    Failure::new(Kind::NotFound, format!("secret not found: `{name}` is in no scope"))
+        .hints(similar(&resolve::nearest(found, name)))
+        .hint("see all that exist: kage secret list")
+}
+
+fn similar(nearest: &[SecretName]) -> Option<String> {
+    (!nearest.is_empty()).then(|| format!("names like it: {}", listed(nearest)))
+}
+
+/// Refuses a namespace that was named and that neither the configuration nor any secret knows: a
+/// slip would run a command with other values than were meant.
+pub(super) fn refuse_unknown(
+    policy: &Policy,
+    place: &Place,
+    found: &[Found],
+) -> Result<(), Failure> {
+    let Membership::Asked(label) = &place.membership else { return Ok(()) };
+    let scope = Scope::Namespace(label.clone());
+    if policy.namespaces.contains_key(label) || found.iter().any(|it| it.entry.key.scope == scope) {
+        return Ok(());
+    }
+    let known = policy.namespaces.keys();
+    let message =
+        format!("there is no namespace `{label}`, in your configuration or among secrets");
+    Err(Failure::new(Kind::Usage, message)
+        .hints((known.len() > 0).then(|| format!("there are {}", listed(known)))))
 }
 
 /// What a person can do about folders and namespaces that do not count here, one line each.
-pub(super) fn notes(cx: &Context, policy: &Policy, place: &Place) -> Vec<String> {
-    use kage_core::resolve::Membership::{Asked, Listed, None, Requested, Unconfirmed};
+pub(super) fn notes(cx: &Context, place: &Place) -> Vec<String> {
+    use Membership::{Asked, Listed, None, Requested, Unconfirmed};
     let mut notes: Vec<String> = place.ignored.iter().map(ToString::to_string).collect();
     match &place.membership {
         Requested(label) => notes.push(format!(
             "the repository's `.kage/config.toml` asks for `namespace:{label}`, and a repository \
-             cannot put itself into one; to do it: kage namespace add {label} {}",
+             cannot put itself into one; only if you trust it with those secrets: kage namespace \
+             add {label} {}",
             place.repository.as_ref().map_or_else(|| ".".to_owned(), |found| cx.short(&found.root)),
         )),
         Unconfirmed { label, by } => notes.push(format!(
             "`{by}` would put this repository into `namespace:{label}`, which nobody has confirmed yet"
         )),
-        None if !policy.namespaces.is_empty() && place.repository.is_some() => {
-            notes.push("no namespace of your configuration lists this repository".to_owned());
-        }
         None | Asked(_) | Listed { .. } => {}
     }
     if let Some(Err(error)) = &place.manifest {

@@ -46,7 +46,7 @@ pub(crate) enum Command {
         dry_run: bool,
     },
     /// Remove repositories from a namespace, or the whole of it; its secrets stay
-    #[command(visible_alias = "rm")]
+    #[command(visible_alias = "rm", alias = "delete")]
     Remove {
         /// Name of the namespace
         #[arg(value_name = "NAME")]
@@ -135,10 +135,11 @@ fn show(policy: &Policy, label: &Label, json: bool) -> Result<(), Failure> {
 }
 
 fn parse_backend(typed: &str) -> Result<BackendName, Failure> {
-    use BackendName::{Aws, Azure, Keyring, Vault};
-    [Keyring, Vault, Aws, Azure].into_iter().find(|name| name.as_str() == typed).ok_or_else(|| {
-        Failure::new(Kind::Usage, "a backend is `keyring`, `vault`, `aws` or `azure`")
-    })
+    let known = [BackendName::Keyring, BackendName::Vault];
+    known
+        .into_iter()
+        .find(|name| name.as_str() == typed)
+        .ok_or_else(|| Failure::new(Kind::Usage, "a backend of this build is `keyring` or `vault`"))
 }
 
 /// Writes a path as it goes into the configuration: absolute, with `~` where it is below home. A
@@ -196,10 +197,15 @@ fn remove(
                 .hint(format!("see what it lists: kage namespace show {label}"))
         })?);
     }
-    let what = if repos.is_empty() { "its repositories".to_owned() } else { listed(&repos) };
+    let what = listed(&repos);
     let file = cx.short(&cx.folders.config);
     if dry_run {
-        ui::say(format_args!("Would remove {what} from the namespace `{label}` in {file}."));
+        let what = if repos.is_empty() {
+            format!("the namespace `{label}`")
+        } else {
+            format!("{what} from the namespace `{label}`")
+        };
+        ui::say(format_args!("Would remove {what} in {file}."));
         return Ok(());
     }
     config::edit::remove_namespace(&cx.folders.config, label, &repos)?;

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 
-use kage_core::config::Policy;
 use kage_core::name::{Label, SecretName};
 use kage_core::resolve::{self, FetchError, Place, Plan, Verdict, Wishes};
 use kage_core::store::{Stores, Wanted};
@@ -53,9 +52,10 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<(), Failure> {
     let place = cx.place(&policy, args.repo.as_deref(), namespace.as_ref())?;
     let stores = cx.stores(&policy, Some(&place), args.command.first())?;
     let found = stores.list(Wanted::Scopes(&place.scopes))?;
+    lookup::refuse_unknown(&policy, &place, &found)?;
     let plan = Plan::new(&place.scopes, found, &policy, &wishes);
     if args.plan {
-        return show(cx, args, &policy, &place, &plan, &stores);
+        return show(cx, args, &place, &plan, &stores);
     }
     if let Some(name) = plan.absent.first() {
         return Err(lookup::not_found(cx, &stores, &place.scopes, name));
@@ -65,7 +65,7 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<(), Failure> {
 
 fn wishes(cx: &Context, args: &Args) -> Result<Wishes, Failure> {
     let names = |typed: &[String]| -> Result<BTreeSet<SecretName>, Failure> {
-        typed.iter().map(|name| scope::name(name)).collect()
+        typed.iter().map(|name| scope::name(name.trim())).collect()
     };
     Ok(Wishes {
         only: (!args.only.is_empty()).then(|| names(&args.only)).transpose()?,
@@ -161,18 +161,17 @@ fn verdict(verdict: Verdict) -> &'static str {
 fn show(
     cx: &Context,
     args: &Args,
-    policy: &Policy,
     place: &Place,
     plan: &Plan,
     stores: &Stores,
 ) -> Result<(), Failure> {
-    let notes = lookup::notes(cx, policy, place);
+    let notes = lookup::notes(cx, place);
     if args.json {
         return Ok(ui::print_json(&report(place, plan, notes))?);
     }
     let given = plan.injected().count();
     let dir = cx.short(&place.dir);
-    ui::print(format_args!("{} for a command in {dir}", amount(given, "secret")))?;
+    ui::print(format_args!("{} for a command in {dir}", amount(given, "secret", "secrets")))?;
     ui::print("Scopes, nearest first:")?;
     for scope in &place.scopes {
         ui::print(format_args!("  {} ({})", cx.scope_shown(scope), stores.backend_of(scope)))?;

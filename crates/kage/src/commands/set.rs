@@ -6,13 +6,15 @@ use std::io::{self, IsTerminal as _};
 
 use kage_core::name::{Key, Scope};
 use kage_core::secret::SecretValue;
+use kage_core::store::Wanted;
 use kage_core::{advice, exec, inject};
 
 use crate::clipboard;
 use crate::context::Context;
 use crate::failure::{Failure, Kind};
 use crate::scope::{self, Folder, ScopeArgs};
-use crate::ui::{self, printable, terminal};
+use crate::ui::terminal::AskError;
+use crate::ui::{self, terminal};
 
 /// The longest value that is read, in bytes: more than any environment holds.
 const MAX_VALUE_BYTES: usize = 8 * 1024 * 1024;
@@ -84,18 +86,28 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<(), Failure> {
         return Ok(());
     }
     if args.source() == Source::Prompt {
-        ui::say(format_args!("`{name}` goes to {at}."));
+        // A keychain or vault that cannot be opened is found before anybody types a value.
+        let there = stores.list(Wanted::Scopes(std::slice::from_ref(&scope)))?;
+        let there = there.iter().any(|found| found.entry.key.name == name);
+        let instead = if there { ", in place of what is there" } else { "" };
+        ui::say(format_args!("`{name}` goes to {at}{instead}."));
     }
     if advice::is_vague(&name) {
         cx.ui.warn(format_args!(
             "`{name}` does not say what it opens: a name such as GITHUB_{name} does"
         ));
     }
+    if let Scope::Namespace(label) = &scope
+        && !policy.namespaces.contains_key(label)
+    {
+        cx.ui.warn(format_args!(
+            "no repository is in `{scope}` yet: kage namespace add {label} PATH"
+        ));
+    }
     let value = read_value(cx, args)?;
     check(cx, args, &name, &value)?;
-    let description = args.description.as_deref().map(printable);
     let key = Key::new(scope, name);
-    stores.write(&key, &value, description.as_deref())?;
+    stores.write(&key, &value, args.description.as_deref())?;
     ui::say(format_args!("Stored `{}` in {at}.", key.name));
     Ok(())
 }
@@ -103,6 +115,10 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<(), Failure> {
 fn refuse_value(args: &Args) -> Result<(), Failure> {
     if args.value.is_empty() {
         return Ok(());
+    }
+    if args.generate.is_some() {
+        return Err(Failure::new(Kind::Usage, "a length stands behind a `=`")
+            .hint("to choose it: --generate=40"));
     }
     Err(Failure::new(
         Kind::Usage,
@@ -158,7 +174,7 @@ fn read_value(cx: &Context, args: &Args) -> Result<SecretValue, Failure> {
         Source::Generator => {
             Ok(SecretValue::generate(usize::from(args.generate.unwrap_or_default())))
         }
-        Source::Clipboard => clipboard::read(),
+        Source::Clipboard => clipboard::read().map(SecretValue::without_line_end),
         Source::Prompt => prompt(args),
         Source::Pipe => {
             let value = from_reader(&mut io::stdin().lock())?;
@@ -177,11 +193,16 @@ fn from_reader(reader: &mut impl io::Read) -> Result<SecretValue, Failure> {
 }
 
 fn prompt(args: &Args) -> Result<SecretValue, Failure> {
-    let value = terminal::ask_hidden(&format!("Value of {}: ", args.name))?;
+    let value = terminal::ask_hidden(&format!("Value of {}: ", args.name)).map_err(unasked)?;
     if args.confirm && !value.same_as(&terminal::ask_hidden("The same again: ")?) {
         return Err(Failure::new(Kind::Failed, "the two values differ: nothing was stored"));
     }
     Ok(value)
+}
+
+fn unasked(error: AskError) -> Failure {
+    Failure::from(error)
+        .hint("nothing was stored; a value can also be piped in, or be in a file: --from-file")
 }
 
 /// Refuses what no environment can hold, before anything is written, and warns of what looks like

@@ -6,8 +6,8 @@ use std::time::Duration;
 use kage_core::config::{self, Policy};
 use kage_core::name::BackendName;
 use kage_core::secret::SecretValue;
-use kage_core::store::BackendError;
-use kage_core::store::vault::{self, Protection, Recipient, Unlock};
+use kage_core::store::vault::{self, FileStatus, Protection, Recipient, Unlock, VaultError};
+use kage_core::store::{BackendError, Missing};
 
 use crate::context::Context;
 use crate::failure::{Failure, Kind};
@@ -66,8 +66,10 @@ pub(crate) fn run(cx: &Context, command: &Command) -> Result<(), Failure> {
 }
 
 fn init(cx: &Context, policy: &Policy, key: &KeyArgs, default: bool) -> Result<(), Failure> {
-    let path = vault::status(policy, &cx.machine()).path;
-    ui::say(format_args!("Making the vault `{}`.", cx.short(&path)));
+    let status = vault::status(policy, &cx.machine());
+    if status.file != FileStatus::Absent {
+        return Err(BackendError::from(VaultError::Exists(status.path)).into());
+    }
     // There is no old passphrase yet, so the options that name one name the new one.
     let given = cx.unlock()?.passphrase(policy.secrets.timeout)?;
     let protection = protection(cx, key, given, policy.secrets.timeout)?;
@@ -150,7 +152,9 @@ fn recipient(cx: &Context, typed: &str) -> Result<Recipient, Failure> {
 }
 
 fn ask_passphrase() -> Result<SecretValue, Failure> {
-    let passphrase = terminal::ask_hidden("New passphrase of the vault: ")?;
+    let passphrase = terminal::ask_hidden("New passphrase of the vault: ").map_err(|error| {
+        Failure::from(error).hint("without a terminal: --new-passphrase-file FILE")
+    })?;
     if passphrase.is_empty() {
         return Err(Failure::new(Kind::Failed, "the passphrase is empty"));
     }
@@ -169,6 +173,7 @@ fn unlock(cx: &Context, policy: &Policy, keep_for: Option<&str>) -> Result<(), F
         )
         .hint("a person can, in a terminal of their own: kage vault unlock"));
     }
+    must_be_there(cx, policy)?;
     let keep_for = match keep_for {
         Some(typed) => parse_time(typed)?,
         None => policy.vault.unlock_for,
@@ -177,6 +182,16 @@ fn unlock(cx: &Context, policy: &Policy, keep_for: Option<&str>) -> Result<(), F
     let shown = jiff::SignedDuration::try_from(keep_for).unwrap_or_default();
     ui::say(format_args!("The vault is open for {shown:#}, in this login session."));
     Ok(())
+}
+
+/// Finds a vault that is missing before anybody is asked for anything.
+fn must_be_there(cx: &Context, policy: &Policy) -> Result<(), Failure> {
+    let status = vault::status(policy, &cx.machine());
+    if status.file != FileStatus::Absent {
+        return Ok(());
+    }
+    let missing = Missing::VaultFile(cx.short(&status.path));
+    Err(BackendError::Unavailable { backend: BackendName::Vault, missing }.into())
 }
 
 fn parse_time(typed: &str) -> Result<Duration, Failure> {
@@ -194,6 +209,7 @@ fn lock(cx: &Context, policy: &Policy) -> Result<(), Failure> {
 }
 
 fn rekey(cx: &Context, policy: &Policy, key: &KeyArgs) -> Result<(), Failure> {
+    must_be_there(cx, policy)?;
     let protection = protection(cx, key, None, policy.secrets.timeout)?;
     vault::rekey(policy, &cx.machine(), cx.unlock()?, &cx.attendant(), protection)?;
     remember_identity(cx, policy, key)?;

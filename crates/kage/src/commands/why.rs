@@ -15,7 +15,7 @@ use super::lookup;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::scope;
-use crate::ui::{self, ago, printable, table};
+use crate::ui::{self, ago, amount, printable, table};
 
 /// Explain where a name's value comes from
 ///
@@ -65,13 +65,14 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<(), Failure> {
     let place = cx.place(&policy, args.repo.as_deref(), namespace.as_ref())?;
     let stores = cx.stores(&policy, Some(&place), None)?;
     let found = lookup::everything(&stores, &place.scopes)?;
+    lookup::refuse_unknown(&policy, &place, &found)?;
     let candidates = resolve::candidates(&place.scopes, &found, &name);
     if candidates.iter().all(|candidate| candidate.found.is_none()) {
-        let notes = lookup::notes(cx, &policy, &place);
+        let notes = lookup::notes(cx, &place);
         return Err(lookup::not_found(cx, &stores, &place.scopes, &name).hints(notes));
     }
     let ambient = compare(cx, &stores, &candidates, &name)?;
-    let mut notes = lookup::notes(cx, &policy, &place);
+    let mut notes = lookup::notes(cx, &place);
     notes.extend(more_notes(cx, &policy, &place, &found, &name, ambient));
     let explained = Explained { name, place, candidates, ambient, notes };
     if args.json { json(&explained, &stores) } else { text(cx, &explained, &stores) }
@@ -143,8 +144,8 @@ fn more_notes(
     for entry in found.iter().map(|found| &found.entry) {
         if entry.duplicates > 0 && entry.key.name == *name {
             notes.push(format!(
-                "the keychain holds {} more entries of it in `{}`, made elsewhere; the newest counts",
-                entry.duplicates,
+                "the keychain holds {} in `{}`, made elsewhere; the newest counts",
+                amount(entry.duplicates, "more entry", "more entries"),
                 cx.scope_shown(&entry.key.scope)
             ));
         }

@@ -2,8 +2,9 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead as _, BufReader, Write as _};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::thread::JoinHandle;
 
 use kage_core::secret::SecretValue;
 use kage_core::store::Attendant;
@@ -12,7 +13,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::termios::{
     LocalModes, OptionalActions, QueueSelector, Termios, tcflush, tcgetattr, tcgetpgrp, tcsetattr,
 };
-use signal_hook::consts::SIGINT;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use signal_hook::iterator::{Handle, Signals};
 use zeroize::Zeroizing;
 
 /// The controlling terminal of a process.
@@ -58,30 +60,52 @@ pub(crate) fn is_there() -> bool {
 pub(crate) fn ask_hidden(question: &str) -> Result<SecretValue, AskError> {
     let tty = open()?;
     let config = ConfigBuilder::new().input_file_path(TTY).output_file_path(TTY).build();
-    // `rpassword` shows the question before it hides what is typed, and on Ctrl-C it sends itself
-    // the signal before it has restored the terminal. So the terminal is silenced here, first, and
-    // the signal waits until it is as it was.
+    // `rpassword` shows the question before it hides what is typed, so the terminal is silenced
+    // here, first.
     let silence = Silence::over(&tty)?;
-    let interrupted = Arc::new(AtomicBool::new(false));
-    let waiting = signal_hook::flag::register(SIGINT, Arc::clone(&interrupted))?;
     let line = rpassword::prompt_password_with_config(question, config);
     let more = more_arrives(&tty);
-    signal_hook::low_level::unregister(waiting);
     drop(silence);
-    if interrupted.load(Ordering::SeqCst) {
-        signal_hook::low_level::emulate_default_handler(SIGINT)?;
-    }
     let line = Zeroizing::new(line.map_err(|error| match error.kind() {
-        io::ErrorKind::Interrupted | io::ErrorKind::UnexpectedEof => AskError::Cancelled,
+        io::ErrorKind::Interrupted => interrupted(),
+        io::ErrorKind::UnexpectedEof => AskError::Cancelled,
         _ => AskError::Io(error),
     })?);
     if more? { Err(AskError::SeveralLines) } else { Ok(SecretValue::copy_of(line.as_bytes())) }
 }
 
-/// A terminal that neither shows what is typed nor makes signals of it, until this is dropped.
+/// Ends this process by Ctrl-C, now that the terminal is as it was.
+fn interrupted() -> AskError {
+    let ended = signal_hook::low_level::emulate_default_handler(SIGINT);
+    ended.map_or_else(AskError::Io, |()| AskError::Cancelled)
+}
+
+/// A terminal that neither shows what is typed nor makes signals of it, until this is dropped. A
+/// signal that ends the process restores the terminal first.
 struct Silence<'a> {
     tty: &'a File,
     before: Termios,
+    watching: Handle,
+    watcher: Option<JoinHandle<()>>,
+}
+
+/// The signals that end a process unless it does something about them.
+const ENDING: [i32; 4] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM];
+
+/// Whether the signals do what they always do: not while a terminal is silent.
+static USUAL: OnceLock<Arc<AtomicBool>> = OnceLock::new();
+
+/// Returns the switch for the signals, which are registered once: the system's own handlers do not
+/// come back.
+fn usual() -> io::Result<&'static AtomicBool> {
+    if USUAL.get().is_none() {
+        let usual = Arc::new(AtomicBool::new(true));
+        for signal in ENDING {
+            signal_hook::flag::register_conditional_default(signal, Arc::clone(&usual))?;
+        }
+        return Ok(USUAL.get_or_init(|| usual));
+    }
+    Ok(USUAL.get_or_init(Arc::default))
 }
 
 impl<'a> Silence<'a> {
@@ -89,15 +113,32 @@ impl<'a> Silence<'a> {
         let before = tcgetattr(tty)?;
         let mut silent = before.clone();
         silent.local_modes -= LocalModes::ECHO | LocalModes::ECHONL | LocalModes::ISIG;
+        let usual = usual()?;
+        let mut signals = Signals::new(ENDING)?;
+        let watching = signals.handle();
+        let (restored, other_tty) = (before.clone(), tty.try_clone()?);
+        let watcher = std::thread::spawn(move || {
+            for signal in signals.forever() {
+                tcsetattr(&other_tty, OptionalActions::Now, &restored).unwrap_or_default();
+                signal_hook::low_level::emulate_default_handler(signal).unwrap_or_default();
+            }
+        });
+        usual.store(false, Ordering::SeqCst);
         tcsetattr(tty, OptionalActions::Now, &silent)?;
-        Ok(Self { tty, before })
+        Ok(Self { tty, before, watching, watcher: Some(watcher) })
     }
 }
 
 impl Drop for Silence<'_> {
     fn drop(&mut self) {
+        self.watching.close();
+        // It only waits; that it cannot be joined changes nothing.
+        self.watcher.take().map(JoinHandle::join).transpose().unwrap_or_default();
         // A terminal that is gone needs nothing.
         tcsetattr(self.tty, OptionalActions::Now, &self.before).unwrap_or_default();
+        if let Some(usual) = USUAL.get() {
+            usual.store(true, Ordering::SeqCst);
+        }
     }
 }
 

@@ -48,13 +48,13 @@ pub(crate) fn ago(then: Timestamp, now: Timestamp) -> String {
             days => (days / 365, "year"),
         },
     };
-    format!("{} ago", amount(usize::try_from(count).unwrap_or(0), unit))
+    let ending = if count == 1 { "" } else { "s" };
+    format!("{count} {unit}{ending} ago")
 }
 
 /// Says a count with its noun: "1 secret", "2 secrets".
-pub(crate) fn amount(count: usize, noun: &str) -> String {
-    let ending = if count == 1 { "" } else { "s" };
-    format!("{count} {noun}{ending}")
+pub(crate) fn amount(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
 }
 
 /// Lists things in a sentence, each in backticks.

@@ -20,11 +20,8 @@ fn a_secret_is_removed_when_nobody_has_to_be_asked() {
     ");
     assert_snapshot!(world.kage(["rm", "STRIPE_KEY", "--yes"]), @"
     ------- stderr -------
-    error: secret not found: `STRIPE_KEY`
-      searched, in this order:
-        global (vault)
+    error: secret not found: `STRIPE_KEY` is in no scope
     hint: see all that exist: kage secret list
-    hint: store it: kage secret set STRIPE_KEY --scope global
     [exit code: 3]
     ");
 }

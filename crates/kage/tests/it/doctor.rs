@@ -40,9 +40,9 @@ fn a_fault_is_named_with_its_fix_and_fails() {
     ok     service   gnome-keyring; values travel encrypted
     fault  keyring   Secret Service not available: the keyring is locked, and nobody can be asked here to unlock it
                      → unlock it where somebody can answer: run the same command in a terminal, or log in to the desktop
-                     → or start the keyring daemon unlocked: read -rs P; printf %s "$P" | gnome-keyring-daemon --unlock --components=secrets
-                     → or go on without one, in an encrypted file: kage vault init
-                     → or in AWS, in builds with the `aws` feature: `backend = "aws"` under [secrets] in your configuration
+                     → or, without a desktop, unlock GNOME Keyring here: read -rs P; printf %s "$P" | gnome-keyring-daemon --replace --unlock --components=secrets
+                     → or go on without one, in an encrypted file: kage vault init --default
+                     → or in AWS, `backend = "aws"` under [secrets] in your configuration, in builds with the `aws` feature; this one is without it
     -      vault     not used
 
     1 thing to mend.
@@ -55,8 +55,8 @@ fn a_fault_is_named_with_its_fix_and_fails() {
     ok     git       this is no repository
     fault  bus       Secret Service not available: there is no session bus (`DBUS_SESSION_BUS_ADDRESS` is not set)
                      → start a session bus: dbus-run-session -- "$SHELL", or log in with one
-                     → or go on without one, in an encrypted file: kage vault init
-                     → or in AWS, in builds with the `aws` feature: `backend = "aws"` under [secrets] in your configuration
+                     → or go on without one, in an encrypted file: kage vault init --default
+                     → or in AWS, `backend = "aws"` under [secrets] in your configuration, in builds with the `aws` feature; this one is without it
     -      vault     not used
 
     1 thing to mend.

@@ -69,7 +69,7 @@ fn what_is_not_found_names_the_chain_the_other_scopes_and_the_nearest_names() {
       searched, in this order:
         repo:~/code/api (vault)
         global (vault)
-    hint: `DB_PASSWORD` is set in other scopes, which do not apply here: `namespace:backend`
+    hint: `DB_PASSWORD` is set in other scopes: `namespace:backend`
     hint: see all that exist: kage secret list
     hint: store it: kage secret set DB_PASSWORD --scope global
     [exit code: 3]
@@ -83,7 +83,7 @@ fn what_is_not_found_names_the_chain_the_other_scopes_and_the_nearest_names() {
         "message": "secret not found: `DB_PASSWORD`\n  searched, in this order:\n    repo:~/elsewhere (vault)\n    global (vault)",
         "causes": [],
         "hints": [
-          "`DB_PASSWORD` is set in other scopes, which do not apply here: `namespace:backend`",
+          "`DB_PASSWORD` is set in other scopes: `namespace:backend`",
           "see all that exist: kage secret list",
           "store it: kage secret set DB_PASSWORD --scope global"
         ]
@@ -94,7 +94,7 @@ fn what_is_not_found_names_the_chain_the_other_scopes_and_the_nearest_names() {
       searched, in this order:
         repo:~/elsewhere (vault)
         global (vault)
-    hint: `DB_PASSWORD` is set in other scopes, which do not apply here: `namespace:backend`
+    hint: `DB_PASSWORD` is set in other scopes: `namespace:backend`
     hint: see all that exist: kage secret list
     hint: store it: kage secret set DB_PASSWORD --scope global
     [exit code: 3]

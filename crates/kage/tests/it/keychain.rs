@@ -77,9 +77,9 @@ fn a_locked_keyring_where_nobody_can_answer_fails_at_once() {
             ------- stderr -------
             error: Secret Service not available: the keyring is locked, and nobody can be asked here to unlock it
             hint: unlock it where somebody can answer: run the same command in a terminal, or log in to the desktop
-            hint: or start the keyring daemon unlocked: read -rs P; printf %s "$P" | gnome-keyring-daemon --unlock --components=secrets
-            hint: or go on without one, in an encrypted file: kage vault init
-            hint: or in AWS, in builds with the `aws` feature: `backend = "aws"` under [secrets] in your configuration
+            hint: or, without a desktop, unlock GNOME Keyring here: read -rs P; printf %s "$P" | gnome-keyring-daemon --replace --unlock --components=secrets
+            hint: or go on without one, in an encrypted file: kage vault init --default
+            hint: or in AWS, `backend = "aws"` under [secrets] in your configuration, in builds with the `aws` feature; this one is without it
             [exit code: 4]
             "#);
         }
@@ -88,9 +88,9 @@ fn a_locked_keyring_where_nobody_can_answer_fails_at_once() {
     ------- stderr -------
     error: Secret Service not available: the keyring is locked, and nobody can be asked here to unlock it
     hint: unlock it where somebody can answer: run the same command in a terminal, or log in to the desktop
-    hint: or start the keyring daemon unlocked: read -rs P; printf %s "$P" | gnome-keyring-daemon --unlock --components=secrets
-    hint: or go on without one, in an encrypted file: kage vault init
-    hint: or in AWS, in builds with the `aws` feature: `backend = "aws"` under [secrets] in your configuration
+    hint: or, without a desktop, unlock GNOME Keyring here: read -rs P; printf %s "$P" | gnome-keyring-daemon --replace --unlock --components=secrets
+    hint: or go on without one, in an encrypted file: kage vault init --default
+    hint: or in AWS, `backend = "aws"` under [secrets] in your configuration, in builds with the `aws` feature; this one is without it
     [exit code: 125]
     "#);
 }
@@ -100,11 +100,11 @@ fn a_dialog_that_is_dismissed_is_access_denied() {
     let (_keyring, world) = in_state(State::LockedDismiss);
     let (screen, status) = world.on_terminal(RUN).ended();
     assert_eq!(status.exit_code(), 125, "{screen}");
-    assert_snapshot!(screen, @"
+    assert_snapshot!(screen, @r#"
     error: Keychain access denied: the prompt was dismissed, or could not be shown
-    hint: run it again and answer the keychain's dialog with the keyring's passphrase
-    hint: look at the state of the keychain: kage doctor
-    ");
+    hint: run it again, and answer the keychain's dialog with the keyring's passphrase
+    hint: where no dialog can be shown, unlock GNOME Keyring by hand: read -rs P; printf %s "$P" | gnome-keyring-daemon --replace --unlock --components=secrets
+    "#);
     let (screen, status) = world.on_terminal(["list"]).ended();
     assert_eq!(status.exit_code(), 4, "{screen}");
 }
@@ -134,7 +134,7 @@ fn a_dialog_that_nobody_answers_ends_at_its_limit() {
     assert_snapshot!(screen, @"
     the keyring is locked: waiting for its prompt
     error: the keyring did not answer within 2 s while kage waited for an answer to the keyring's prompt
-    hint: the program that keeps the keyring may be stuck or waiting for a dialog: kage doctor
+    hint: the program that keeps the keyring is stuck, or waits for a dialog: look for one, or restart it
     hint: longer limits are `timeout`, and for a dialog `prompt_timeout`, under [secrets] in your configuration
     ");
 }
@@ -145,14 +145,14 @@ fn a_service_that_hangs_ends_at_the_limit() {
     assert_snapshot!(within_bound(&keyring, &world, &["list"]), @"
     ------- stderr -------
     error: the keyring did not answer within 1 s while kage waited for its state
-    hint: the program that keeps the keyring may be stuck or waiting for a dialog: kage doctor
+    hint: the program that keeps the keyring is stuck, or waits for a dialog: look for one, or restart it
     hint: longer limits are `timeout`, and for a dialog `prompt_timeout`, under [secrets] in your configuration
     [exit code: 5]
     ");
     assert_snapshot!(within_bound(&keyring, &world, RUN), @"
     ------- stderr -------
     error: the keyring did not answer within 1 s while kage waited for its state
-    hint: the program that keeps the keyring may be stuck or waiting for a dialog: kage doctor
+    hint: the program that keeps the keyring is stuck, or waits for a dialog: look for one, or restart it
     hint: longer limits are `timeout`, and for a dialog `prompt_timeout`, under [secrets] in your configuration
     [exit code: 125]
     ");
@@ -170,8 +170,8 @@ fn a_missing_service_says_what_to_install_and_how_to_go_on_without() {
             hint: Fedora: sudo dnf install gnome-keyring
             hint: Arch: sudo pacman -S gnome-keyring
             hint: start it: read -rs P; printf %s "$P" | gnome-keyring-daemon --unlock --components=secrets
-            hint: or go on without one, in an encrypted file: kage vault init
-            hint: or in AWS, in builds with the `aws` feature: `backend = "aws"` under [secrets] in your configuration
+            hint: or go on without one, in an encrypted file: kage vault init --default
+            hint: or in AWS, `backend = "aws"` under [secrets] in your configuration, in builds with the `aws` feature; this one is without it
             [exit code: 5]
             "#);
         }
@@ -186,8 +186,8 @@ fn a_missing_bus_says_how_to_start_one() {
     ------- stderr -------
     error: Secret Service not available: the session bus does not answer at `[BUS]`: No such file or directory (os error 2)
     hint: start a session bus: dbus-run-session -- "$SHELL", or log in with one
-    hint: or go on without one, in an encrypted file: kage vault init
-    hint: or in AWS, in builds with the `aws` feature: `backend = "aws"` under [secrets] in your configuration
+    hint: or go on without one, in an encrypted file: kage vault init --default
+    hint: or in AWS, `backend = "aws"` under [secrets] in your configuration, in builds with the `aws` feature; this one is without it
     [exit code: 5]
     "#);
     assert!(within_bound(&keyring, &world, RUN).ends_with("[exit code: 125]"));
@@ -196,8 +196,8 @@ fn a_missing_bus_says_how_to_start_one() {
     ------- stderr -------
     error: Secret Service not available: there is no session bus (`DBUS_SESSION_BUS_ADDRESS` is not set)
     hint: start a session bus: dbus-run-session -- "$SHELL", or log in with one
-    hint: or go on without one, in an encrypted file: kage vault init
-    hint: or in AWS, in builds with the `aws` feature: `backend = "aws"` under [secrets] in your configuration
+    hint: or go on without one, in an encrypted file: kage vault init --default
+    hint: or in AWS, `backend = "aws"` under [secrets] in your configuration, in builds with the `aws` feature; this one is without it
     [exit code: 5]
     "#);
 }

@@ -125,3 +125,21 @@ fn a_configuration_that_makes_no_sense_names_its_line_and_the_nearest_key() {
     [exit code: 1]
     ");
 }
+
+#[test]
+fn a_configuration_that_a_variable_names_must_be_there() {
+    let world = World::with_vault().var("KAGE_CONFIG", "/nonexistent/kage.toml");
+    assert_snapshot!(world.kage(["list"]), @"
+    ------- stderr -------
+    error: `KAGE_CONFIG` names no file: `/nonexistent/kage.toml`
+    hint: make it an absolute path to a file that is there, or unset it
+    [exit code: 1]
+    ");
+    let world = World::with_vault().var("KAGE_CONFIG", "relative.toml");
+    assert_snapshot!(world.kage(["list"]), @"
+    ------- stderr -------
+    error: `KAGE_CONFIG` names no file: `relative.toml`
+    hint: make it an absolute path to a file that is there, or unset it
+    [exit code: 1]
+    ");
+}

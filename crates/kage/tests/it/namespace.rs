@@ -70,12 +70,12 @@ fn what_makes_no_sense_changes_nothing() {
     let world = World::bare();
     assert_snapshot!(world.kage(["namespace", "add", "a/b", "~/code"]), @"
     ------- stderr -------
-    error: a namespace or subscription is letters, digits, `.`, `_` and `-`
+    error: `a/b`: a namespace or subscription is letters, digits, `.`, `_` and `-`
     [exit code: 2]
     ");
     assert_snapshot!(world.kage(["namespace", "add", "production", "~/code", "--backend", "keyrng"]), @"
     ------- stderr -------
-    error: a backend is `keyring`, `vault`, `aws` or `azure`
+    error: a backend of this build is `keyring` or `vault`
     [exit code: 2]
     ");
     assert_snapshot!(world.kage(["namespace", "add", "production", "~/code", "--dry-run"]), @"

@@ -154,6 +154,19 @@ fn what_is_typed_wrongly_starts_nothing_and_is_125() {
 }
 
 #[test]
+fn a_namespace_that_nothing_knows_starts_nothing() {
+    let world = world();
+    assert_snapshot!(world.kage(["run", "--namespace", "prodction", "--", "true"]), @"
+    ------- stderr -------
+    error: there is no namespace `prodction`, in your configuration or among secrets
+    [exit code: 125]
+    ");
+    world.set("STRIPE_KEY", "namespace:production", "s3cr3t-for-run-production");
+    let script = ["run", "--namespace", "production", "--only", "STRIPE_KEY", "--", "true"];
+    assert!(world.kage(script).status.success());
+}
+
+#[test]
 fn too_much_for_an_environment_is_said_before_the_start_and_names_the_longest() {
     let world = World::with_vault();
     for name in ["LONG_VALUE", "LONGER_VALUE"] {
@@ -313,7 +326,7 @@ fn a_deleted_directory_is_said() {
     let output = world.command("sh", ["-c", &script]).output().unwrap();
     assert_snapshot!(String::from_utf8_lossy(&output.stderr), @"
     error: the current directory does not exist any more
-    hint: go to one that does, or name one with --repo
+    hint: go to one that does
     ");
     assert_eq!(output.status.code(), Some(125));
 }

@@ -168,8 +168,21 @@ fn scopes_are_understood_as_people_write_them() {
         ("repo:~/code/api", "repo:~/code/api"),
     ] {
         let said = world.kage_with(["set", "STRIPE_KEY", "-s", typed], VALUE.as_bytes());
-        assert_eq!(said.err(), format!("Stored `STRIPE_KEY` in `{stored}` (vault).\n"), "{typed}");
+        let stored = format!("Stored `STRIPE_KEY` in `{stored}` (vault).\n");
+        assert!(said.err().ends_with(&stored), "{typed}: {said}");
     }
+    assert_snapshot!(world.kage_with(["set", "STRIPE_KEY", "-s", "repo:"], b"v"), @"
+    ------- stderr -------
+    error: `repo:` names no folder
+    hint: write `repo:PATH`, or `repo` alone for the repository here
+    [exit code: 2]
+    ");
+    assert_snapshot!(world.kage_with(["set", "STRIPE_KEY", "-s", "namespace:nope"], b"v"), @"
+    ------- stderr -------
+    warning: no repository is in `namespace:nope` yet: kage namespace add nope PATH
+    Stored `STRIPE_KEY` in `namespace:nope` (vault).
+    [exit code: 0]
+    ");
     assert_snapshot!(world.kage_with(["set", "STRIPE_KEY", "-s", "repo:~/absent"], b"v"), @"
     ------- stderr -------
     error: `~/absent` is no folder
@@ -178,7 +191,8 @@ fn scopes_are_understood_as_people_write_them() {
     ");
     assert_snapshot!(world.kage_with(["set", "STRIPE_KEY", "-s", "production"], b"v"), @"
     ------- stderr -------
-    error: a scope is `global`, `namespace:<name>` or `repo:<path>`
+    error: `production`: a scope is `global`, `namespace:<name>` or `repo:<path>`
+    hint: did you mean `namespace:production`?
     [exit code: 2]
     ");
     assert_snapshot!(world.kage_with(["set", "STRIPE_KEY", "-s", "subscription:work"], b"v"), @"
@@ -255,6 +269,22 @@ fn ctrl_c_at_the_prompt_stores_nothing_and_leaves_the_terminal_as_it_was() {
     // The end by SIGINT, as everywhere.
     assert!(screen.contains("code: 130"), "{screen}");
     assert!(screen.contains(" echo ") && screen.contains(" icanon "), "{screen}");
+}
+
+#[test]
+fn an_end_by_a_signal_leaves_the_terminal_as_it_was() {
+    let world = World::with_vault();
+    for (signal, code) in [("HUP", 129), ("QUIT", 131), ("TERM", 143)] {
+        let script = format!("ulimit -c 0; {KAGE} set STRIPE_KEY; echo \"code: $?\"; stty -a");
+        let mut terminal = world.shell_on_terminal(&script);
+        terminal.wait_for("Value of STRIPE_KEY: ");
+        let shell = terminal.process_id().to_string();
+        let ended = world.command("pkill", [&format!("-{signal}"), "-P", &shell]).status();
+        assert!(ended.unwrap().success());
+        let (screen, _) = terminal.ended();
+        assert!(screen.contains(&format!("code: {code}")), "{signal}: {screen}");
+        assert!(screen.contains(" echo ") && screen.contains("\nisig "), "{signal}: {screen}");
+    }
 }
 
 #[test]

@@ -15,7 +15,6 @@ fn world() -> World {
     let made = world.kage(["vault", "init", "--passphrase-file", "~/passphrase.txt"]);
     assert_snapshot!(made, @"
     ------- stderr -------
-    Making the vault `~/.local/share/kage/vault.age`.
     Made the vault `~/.local/share/kage/vault.age`.
     [exit code: 0]
     ");
@@ -28,7 +27,8 @@ fn a_passphrase_is_asked_for_taken_from_a_file_a_descriptor_or_a_command() {
     assert_snapshot!(world.kage(["list"]), @"
     ------- stderr -------
     error: the vault is locked
-    hint: open it in a terminal: kage vault unlock
+    hint: run the same command in a terminal, and enter the passphrase
+    hint: or open it for a while in a terminal of this login session: kage vault unlock
     hint: or name where the passphrase is: --passphrase-file FILE, or `passphrase_command` under [vault] in your configuration
     [exit code: 4]
     ");
@@ -77,7 +77,6 @@ fn a_vault_is_never_made_over_another() {
     let again = world.kage(["vault", "init", "--passphrase-file", "~/passphrase.txt"]);
     assert_snapshot!(again, @"
     ------- stderr -------
-    Making the vault `~/.local/share/kage/vault.age`.
     error: there is a vault at `[HOME]/.local/share/kage/vault.age` already
     hint: to protect it anew: kage vault rekey; to start over, move the file away yourself
     [exit code: 1]
@@ -90,7 +89,6 @@ fn a_vault_is_never_chosen_silently() {
     world.write("passphrase.txt", PASSPHRASE);
     assert_snapshot!(world.kage(["vault", "init", "--passphrase-file", "~/passphrase.txt"]), @r#"
     ------- stderr -------
-    Making the vault `~/.local/share/kage/vault.age`.
     Made the vault `~/.local/share/kage/vault.age`.
     It is not used yet: set `backend = "vault"` under [secrets] in ~/.config/kage/config.toml, or for one namespace under [namespaces.NAME].
     [exit code: 0]
@@ -104,7 +102,6 @@ fn the_identity_that_opens_the_vault_is_remembered() {
     let init = ["vault", "init", "--identity", "~/id.txt", "--default"];
     assert_snapshot!(world.kage(init), @"
     ------- stderr -------
-    Making the vault `~/.local/share/kage/vault.age`.
     error: there is no identity file `~/id.txt`
     hint: make one, and keep it where nobody else can read it: age-keygen -o FILE
     [exit code: 1]
@@ -112,7 +109,6 @@ fn the_identity_that_opens_the_vault_is_remembered() {
     world.write("id.txt", crate::world::IDENTITY);
     assert_snapshot!(world.kage(init), @"
     ------- stderr -------
-    Making the vault `~/.local/share/kage/vault.age`.
     Made the vault `~/.local/share/kage/vault.age`.
     `~/id.txt` opens it from now on (`identity` in ~/.config/kage/config.toml).
     Secrets are kept in it from now on (`backend` in ~/.config/kage/config.toml).
@@ -176,7 +172,6 @@ fn the_keychain_can_hold_the_key() {
     let world = World::with_keyring(&keyring);
     assert_snapshot!(world.kage(["vault", "init", "--keychain", "--default"]), @"
     ------- stderr -------
-    Making the vault `~/.local/share/kage/vault.age`.
     Made the vault `~/.local/share/kage/vault.age`.
     Secrets are kept in it from now on (`backend` in ~/.config/kage/config.toml).
     [exit code: 0]

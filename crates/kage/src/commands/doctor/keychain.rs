@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use kage_core::config::Policy;
 use kage_core::name::BackendName;
 use kage_core::store::keyring::{self, Health, Transport};
+use kage_core::store::vault::{self, FileStatus, Lock};
 
 use super::{Check, uses};
 use crate::context::Context;
@@ -15,7 +16,7 @@ use crate::ui::amount;
 const CLEAR_KEYRING: &[u8] = b"[keyring]";
 
 pub(super) fn checks(cx: &Context, policy: &Policy) -> Vec<Check> {
-    if !uses(policy, BackendName::Keyring) {
+    if !uses(policy, BackendName::Keyring) && !keeps_the_vaults_key(cx, policy) {
         return vec![Check::note("keychain", "not used")];
     }
     let health = keyring::examine(policy, &cx.machine());
@@ -34,10 +35,10 @@ pub(super) fn checks(cx: &Context, policy: &Policy) -> Vec<Check> {
         let detail = format!(
             "`{}` in `{scope}` has {}, made elsewhere; the newest counts",
             key.name,
-            amount(*more, "more entry")
+            amount(*more, "more entry", "more entries")
         );
         Check::note("keyring", detail).fix(format!(
-            "keep one: kage delete {0} --scope {scope}, then kage set {0} --scope {scope}",
+            "remove them all: kage delete {} --scope {scope}; then store it anew",
             key.name
         ))
     }));
@@ -53,6 +54,14 @@ pub(super) fn checks(cx: &Context, policy: &Policy) -> Vec<Check> {
     };
     checks.extend(health.fault.map(|error| Check::failed(part, error.into())));
     checks
+}
+
+/// Whether the vault is opened by an identity that no configuration names: then the keychain has it.
+fn keeps_the_vaults_key(cx: &Context, policy: &Policy) -> bool {
+    let status = vault::status(policy, &cx.machine());
+    uses(policy, BackendName::Vault)
+        && policy.vault.identity.is_none()
+        && status.file == FileStatus::Vault(Lock::Identity)
 }
 
 fn service(health: &Health) -> String {

@@ -7,6 +7,7 @@ use std::path::Path;
 use kage_core::audit::AuditLog;
 use kage_core::config::Policy;
 use kage_core::name::BackendName;
+use kage_core::store::BackendError;
 use kage_core::store::vault::{self, FileStatus, Lock};
 use serde::Serialize;
 
@@ -17,7 +18,7 @@ use crate::ui::{self, amount, printable};
 
 /// Check every part, and say how to mend what is wrong
 ///
-/// Changes nothing and asks nobody. The exit code is 0 when all is well, and 1 when something has to be mended.
+/// Changes no secret and asks nobody. The exit code is 0 when all is well, and 1 when something has to be mended.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Print JSON
@@ -94,11 +95,22 @@ fn all(cx: &Context) -> Vec<Check> {
         Ok(policy) => {
             checks.push(configuration(cx, &policy));
             checks.extend(place(cx, &policy));
+            checks.extend(unsupported(&policy));
             checks.extend(keychain::checks(cx, &policy));
             checks.push(vault(cx, &policy));
         }
     }
     checks
+}
+
+/// Backends that the configuration names and this build does not have.
+fn unsupported(policy: &Policy) -> impl Iterator<Item = Check> {
+    [BackendName::Aws, BackendName::Azure].into_iter().filter(|name| uses(policy, *name)).map(
+        |name| {
+            let error = BackendError::Unsupported { backend: name };
+            Check::failed("config", error.into())
+        },
+    )
 }
 
 fn uses(policy: &Policy, backend: BackendName) -> bool {
@@ -116,7 +128,10 @@ fn configuration(cx: &Context, policy: &Policy) -> Check {
         return Check::fault("config", format!("{shown}: other users can change it"))
             .fix(format!("chmod go-w {shown}"));
     }
-    Check::ok("config", format!("{shown}: {}", amount(policy.namespaces.len(), "namespace")))
+    Check::ok(
+        "config",
+        format!("{shown}: {}", amount(policy.namespaces.len(), "namespace", "namespaces")),
+    )
 }
 
 fn others_can_write(path: &Path) -> bool {
@@ -157,13 +172,15 @@ fn vault(cx: &Context, policy: &Policy) -> Check {
             Check::fault("vault", detail).fix(format!("chmod 600 {shown}"))
         }
         FileStatus::Vault(_) if status.open_folder_mode.is_some() => {
+            let folder = cx.short(status.path.parent().unwrap_or(&status.path));
             let detail = format!("{shown}: other users can replace the file");
-            Check::fault("vault", detail).fix(format!("chmod go-w the folder of {shown}"))
+            Check::fault("vault", detail).fix(format!("chmod go-w {folder}"))
         }
         FileStatus::Vault(lock) => {
             let by = match lock {
                 Lock::Passphrase { .. } => "a passphrase",
-                Lock::Identity => "an age identity",
+                Lock::Identity if policy.vault.identity.is_some() => "an age identity",
+                Lock::Identity => "a key in the keychain",
             };
             let open = if status.kept_unlocked { "; open in this session" } else { "" };
             Check::ok("vault", format!("{shown}: opened by {by}{open}"))
@@ -196,7 +213,7 @@ fn text(checks: &[Check]) -> Result<(), Failure> {
     let faults = checks.iter().filter(|check| check.state == State::Fault).count();
     let verdict = match faults {
         0 => "All is well.".to_owned(),
-        _ => format!("{} to mend.", amount(faults, "thing")),
+        _ => format!("{} to mend.", amount(faults, "thing", "things")),
     };
     ui::print(format_args!("\n{verdict}"))?;
     Ok(())
