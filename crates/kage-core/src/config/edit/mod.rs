@@ -7,13 +7,17 @@ mod spacing;
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use toml_edit::{Array, DocumentMut, InlineTable, Item, Table, TableLike, Value};
 
 use super::policy::MAX_CONFIG_BYTES;
 use super::{ConfigError, Listing, Policy};
-use crate::disk::{self, PathError, Stamp};
+use crate::disk::{self, Lock, PathError, Stamp};
 use crate::name::{BackendName, Label};
+
+/// How long another process may hold the file: each holds it for one change.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What an edit did to the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -103,10 +107,13 @@ struct OpenConfig {
     stamp: Option<Stamp>,
     text: DocumentMut,
     policy: Policy,
+    /// Keeps the user's other processes from changing the file until this change is written.
+    _lock: Lock,
 }
 
 impl OpenConfig {
     fn read(path: &Path) -> Result<Self, ConfigError> {
+        let lock = Lock::exclusive(&path.with_extension("lock"), PATIENCE)?;
         let (bytes, stamp) = match disk::read(path, MAX_CONFIG_BYTES) {
             Ok((bytes, stamp)) => (bytes.to_vec(), Some(stamp)),
             Err(error) if error.is_absent() && !path.is_symlink() => (Vec::new(), None),
@@ -119,7 +126,7 @@ impl OpenConfig {
         let text = text
             .parse()
             .map_err(|_why: toml_edit::TomlError| ConfigError::NotEditable(path.to_owned()))?;
-        Ok(Self { path: path.to_owned(), stamp, text, policy })
+        Ok(Self { path: path.to_owned(), stamp, text, policy, _lock: lock })
     }
 
     fn not_editable(&self) -> ConfigError {
@@ -512,6 +519,19 @@ redact = false
         let added = add_namespace(&world.path(), &named("x"), &[], None);
         assert!(matches!(added, Err(ConfigError::File(_))));
         assert!(world.path().is_symlink());
+    }
+
+    #[test]
+    fn changes_at_the_same_time_are_all_kept() {
+        let world = World::with("");
+        let labels: Vec<Label> = (0..16).map(|number| named(&format!("n{number}"))).collect();
+        std::thread::scope(|threads| {
+            for label in &labels {
+                threads.spawn(|| add_namespace(&world.path(), label, &[], None).unwrap());
+            }
+        });
+        let policy = Policy::load(&world.path()).unwrap();
+        assert!(labels.iter().all(|label| policy.namespaces.contains_key(label)));
     }
 
     #[test]
