@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{Args, Parser, Subcommand};
 use kage_core::exec;
 use kage_core::store::vault::Unlock;
@@ -109,7 +110,7 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<_> = arguments.into_iter().collect();
     let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
-        Err(error) => return usage(&error, &arguments),
+        Err(error) => return usage(error, &arguments),
     };
     let json = cli.command.wants_json();
     let starts_child = matches!(cli.command, Command::Run(_));
@@ -131,7 +132,8 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 /// Shows help and version on stdout, and what was typed wrongly on stderr.
-fn usage(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
+fn usage(mut error: clap::Error, arguments: &[OsString]) -> ExitCode {
+    hide_what_was_typed(&mut error);
     // Nothing is left to be done where the streams are closed.
     error.print().unwrap_or_default();
     ExitCode::from(match error.use_stderr() {
@@ -139,6 +141,35 @@ fn usage(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
         true if means_to_start_a_child(arguments) => exit::NOT_STARTED,
         true => exit::USAGE,
     })
+}
+
+/// Takes what was typed out of a message, unless it looks like an option or a command: a value that
+/// ended up on the command line must not be in a log as well.
+fn hide_what_was_typed(error: &mut clap::Error) {
+    const LONGEST_WORD: usize = 24;
+    let mut hidden = false;
+    let kinds = [
+        (clap::error::ErrorKind::UnknownArgument, ContextKind::InvalidArg, 1),
+        (clap::error::ErrorKind::InvalidSubcommand, ContextKind::InvalidSubcommand, 0),
+    ];
+    for (of, kind, dashes) in kinds {
+        let Some(ContextValue::String(typed)) = error.get(kind).filter(|_| error.kind() == of)
+        else {
+            continue;
+        };
+        let word = typed.trim_start_matches('-');
+        let plain = word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
+        if !plain || word.len() > LONGEST_WORD || typed.len() - word.len() < dashes {
+            error.insert(kind, ContextValue::String("…".to_owned()));
+            hidden = true;
+        }
+    }
+    if error.get(ContextKind::InvalidValue).is_some() {
+        error.insert(ContextKind::InvalidValue, ContextValue::String("…".to_owned()));
+    }
+    if hidden {
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(Vec::new()));
+    }
 }
 
 /// Returns whether the first word that is no option is `run` or another name of it.

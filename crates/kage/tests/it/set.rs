@@ -297,3 +297,22 @@ fn where_nobody_can_be_asked_and_nothing_is_piped_it_says_so() {
     [exit code: 1]
     ");
 }
+
+#[test]
+fn a_value_that_looks_like_an_option_is_not_repeated() {
+    let world = World::with_vault();
+    let pem = "-----BEGIN PRIVATE KEY-----\ns3cr3t-for-set";
+    for words in [
+        &["set", "API_KEY", pem][..],
+        &["set", "API_KEY", "--s3cr3t-for-set"],
+        &["set", "API_KEY", "--generate=s3cr3t-for-set"],
+        &["get", "API_KEY", "s3cr3t-for-set"],
+        &["API_KEY=s3cr3t-for-set"],
+        &["list", "--passphrase-fd", "s3cr3t-for-set"],
+        &["vault", "rekey", "s3cr3t-for-set"],
+    ] {
+        let said = world.kage(words);
+        assert_eq!(said.status.code(), Some(2), "{said}");
+        assert!(!said.to_string().contains("s3cr3t"), "{said}");
+    }
+}
