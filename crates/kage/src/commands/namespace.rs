@@ -150,6 +150,18 @@ fn as_written(cx: &Context, typed: &str) -> Result<String, Failure> {
     Ok(config::shorten_home(&path, &cx.folders.home))
 }
 
+/// As [`as_written`], for an entry that is to be added. A folder that is there is meant itself: one
+/// whose name would be read as a pattern is refused, since the pattern fits other folders.
+fn as_added(cx: &Context, typed: &str) -> Result<String, Failure> {
+    let written = as_written(cx, typed)?;
+    if !is_pattern(&written) || !cx.absolute(typed)?.exists() {
+        return Ok(written);
+    }
+    let shown = printable(&written);
+    Err(Failure::new(Kind::Failed, format!("`{shown}` would be read as a pattern, for its name"))
+        .hint("rename the folder, or list those in the one above it: '~/code/*'"))
+}
+
 fn add(
     cx: &Context,
     label: &Label,
@@ -157,7 +169,7 @@ fn add(
     backend: Option<BackendName>,
     dry_run: bool,
 ) -> Result<(), Failure> {
-    let repos = typed.iter().map(|it| as_written(cx, it)).collect::<Result<Vec<_>, _>>()?;
+    let repos = typed.iter().map(|it| as_added(cx, it)).collect::<Result<Vec<_>, _>>()?;
     let shown = listed(&repos);
     let file = cx.short(&cx.folders.config);
     if dry_run {

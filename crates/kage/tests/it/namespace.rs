@@ -122,3 +122,16 @@ fn a_match_by_pattern_is_confirmed_once_by_a_person() {
     world.repository("work/shop");
     assert!(world.kage(show).out().contains("s3cr3t-for-namespace-global"));
 }
+
+#[test]
+fn a_folder_whose_name_is_a_pattern_is_not_listed_as_one() {
+    let world = World::bare();
+    world.repository("code/a[bc]");
+    world.repository("code/ab");
+    assert_snapshot!(world.kage(["namespace", "add", "production", "~/code/a[bc]"]), @"
+    ------- stderr -------
+    error: `~/code/a[bc]` would be read as a pattern, for its name
+    hint: rename the folder, or list those in the one above it: '~/code/*'
+    [exit code: 1]
+    ");
+}
