@@ -208,6 +208,8 @@ impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Backend(error) => error.into(),
+            StoreError::Unrecorded { .. } => Self::of(Kind::Audit, &error)
+                .hint("the secret itself is as you wanted it: only the line in the log is missing"),
             StoreError::Audit(_) => Self::of(Kind::Audit, &error).hint(
                 "kage gives out no value without a record of it; to go on without one, set \
                  `on_failure = \"warn\"` under [audit] in your configuration",

@@ -53,6 +53,26 @@ pub enum StoreError {
     /// The use could not be recorded, so nothing was given out.
     #[error("the audit log cannot be written")]
     Audit(#[source] PathError),
+    /// It was done, and could not be recorded afterwards.
+    #[error("{key} was {done}, and that could not be recorded")]
+    Unrecorded {
+        /// Which secret.
+        key: Key,
+        /// What was done with it.
+        done: &'static str,
+        /// Why it is not in the log.
+        source: PathError,
+    },
+}
+
+impl StoreError {
+    /// Says that what could not be recorded was done all the same.
+    fn after(self, key: &Key, done: &'static str) -> Self {
+        match self {
+            Self::Audit(source) => Self::Unrecorded { key: key.clone(), done, source },
+            other => other,
+        }
+    }
 }
 
 /// All backends of a policy, behind their audit log.
@@ -200,7 +220,7 @@ impl Stores {
         self.with(self.backend_of(&key.scope), |backend| {
             backend.write(key, value, description, Timestamp::now())
         })?;
-        self.record(Action::Write, [key])
+        self.record(Action::Write, [key]).map_err(|error| error.after(key, "stored"))
     }
 
     /// Removes the secret at `key` and records it. Returns whether there was one.
@@ -211,7 +231,7 @@ impl Stores {
         self.recordable()?;
         let was_there = self.with(self.backend_of(&key.scope), |backend| backend.delete(key))?;
         if was_there {
-            self.record(Action::Delete, [key])?;
+            self.record(Action::Delete, [key]).map_err(|error| error.after(key, "removed"))?;
         }
         Ok(was_there)
     }

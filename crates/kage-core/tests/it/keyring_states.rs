@@ -97,7 +97,7 @@ fn write_outcome(stores: &Stores) -> String {
 fn kind(error: StoreError) -> String {
     match error {
         StoreError::Backend(error) => stores::kind(&error),
-        StoreError::Audit(_) => format!("{error}"),
+        StoreError::Audit(_) | StoreError::Unrecorded { .. } => format!("{error}"),
     }
 }
 

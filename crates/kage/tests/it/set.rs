@@ -316,3 +316,16 @@ fn a_value_that_looks_like_an_option_is_not_repeated() {
         assert!(!said.to_string().contains("s3cr3t"), "{said}");
     }
 }
+
+#[test]
+fn what_was_stored_and_not_recorded_is_said_to_be_stored() {
+    let world = World::with_vault();
+    world.set("API_KEY", "global", "s3cr3t-for-set-1");
+    let log = std::fs::File::open(world.home().join(".local/state/kage/audit.jsonl")).unwrap();
+    log.lock().unwrap();
+    let said = world.kage_with(["set", "API_KEY"], b"s3cr3t-for-set-2");
+    log.unlock().unwrap();
+    assert_eq!(said.status.code(), Some(1), "{said}");
+    assert!(said.err().contains("API_KEY (global) was stored"), "{said}");
+    assert_eq!(world.kage(["get", "API_KEY", "--reveal"]).stdout, b"s3cr3t-for-set-2");
+}
