@@ -56,6 +56,7 @@ pub(crate) struct KeyArgs {
 }
 
 pub(crate) fn run(cx: &Context, command: &Command) -> Result<(), Failure> {
+    refuse_inside_an_agent(cx, command)?;
     let policy = cx.policy()?;
     match command {
         Command::Init { key, default } => init(cx, &policy, key, *default),
@@ -63,6 +64,22 @@ pub(crate) fn run(cx: &Context, command: &Command) -> Result<(), Failure> {
         Command::Lock => lock(cx, &policy),
         Command::Rekey { key } => rekey(cx, &policy, key),
     }
+}
+
+/// Who chooses what opens a vault can read all that is in it, so inside an agent nobody does.
+fn refuse_inside_an_agent(cx: &Context, command: &Command) -> Result<(), Failure> {
+    let Some(agent) = cx.agent else { return Ok(()) };
+    let (done, name) = match command {
+        Command::Init { .. } => ("made", "init"),
+        Command::Unlock { .. } => ("unlocked", "unlock"),
+        Command::Rekey { .. } => ("given another key", "rekey"),
+        Command::Lock => return Ok(()),
+    };
+    Err(Failure::new(
+        Kind::PersonNeeded,
+        format!("a vault is not {done} inside an agent, and {} started this", agent.name),
+    )
+    .hint(format!("a person can, in a terminal of their own: kage vault {name}")))
 }
 
 fn init(cx: &Context, policy: &Policy, key: &KeyArgs, default: bool) -> Result<(), Failure> {
@@ -166,13 +183,6 @@ fn ask_passphrase() -> Result<SecretValue, Failure> {
 }
 
 fn unlock(cx: &Context, policy: &Policy, keep_for: Option<&str>) -> Result<(), Failure> {
-    if let Some(agent) = cx.agent {
-        return Err(Failure::new(
-            Kind::PersonNeeded,
-            format!("a vault is not unlocked inside an agent, and {} started this", agent.name),
-        )
-        .hint("a person can, in a terminal of their own: kage vault unlock"));
-    }
     must_be_there(cx, policy)?;
     let keep_for = match keep_for {
         Some(typed) => parse_time(typed)?,

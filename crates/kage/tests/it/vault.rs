@@ -203,3 +203,19 @@ fn an_unlocked_vault_is_open_for_kage_and_not_for_what_it_starts() {
     assert!(talk.contains("The vault is closed.\nThe vault was not open.\n"), "{talk}");
     assert!(talk.contains("error: the vault is locked"), "{talk}");
 }
+
+#[test]
+fn an_agent_chooses_no_key_for_a_vault() {
+    let world = World::with_vault();
+    world.set("API_KEY", "global", "s3cr3t-for-vault");
+    let world = world.var("CLAUDECODE", "1");
+    let file = world.home().join(".local/share/kage/vault.age");
+    let before = std::fs::read(&file).unwrap();
+    let other = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p";
+    for command in ["rekey", "init"] {
+        let said = world.kage(["vault", command, "--identity", other]);
+        assert_eq!(said.status.code(), Some(4), "{said}");
+        assert!(said.err().contains("inside an agent"), "{said}");
+    }
+    assert!(std::fs::read(&file).unwrap() == before);
+}
