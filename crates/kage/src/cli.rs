@@ -174,9 +174,16 @@ fn hide_what_was_typed(error: &mut clap::Error) {
 
 /// Returns whether the first word that is no option is `run` or another name of it.
 fn means_to_start_a_child(arguments: &[OsString]) -> bool {
-    let words = arguments.iter().skip(1).filter_map(|argument| argument.to_str());
-    let mut words = words.filter(|word| !word.starts_with('-'));
-    words.next().is_some_and(|word| ["run", "exec", "x"].contains(&word))
+    let mut words = arguments.iter().skip(1).filter_map(|argument| argument.to_str());
+    while let Some(word) = words.next() {
+        match word {
+            // Their values stand behind them.
+            "--passphrase-file" | "--passphrase-fd" => words.next(),
+            option if option.starts_with('-') => None,
+            command => return ["run", "exec", "x"].contains(&command),
+        };
+    }
+    false
 }
 
 impl Command {

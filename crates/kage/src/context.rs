@@ -45,8 +45,6 @@ pub(crate) struct Folders {
     pub(crate) vault: PathBuf,
     /// What kage remembers: the audit log, the confirmed repositories.
     pub(crate) state: PathBuf,
-    /// What lives as long as the login session.
-    pub(crate) runtime: PathBuf,
 }
 
 impl Folders {
@@ -62,13 +60,11 @@ impl Folders {
             absolute(name).unwrap_or_else(|| home.join(fallback)).join("kage")
         };
         let state = below(env_vars::XDG_STATE_HOME, ".local/state");
-        let runtime = absolute(env_vars::XDG_RUNTIME_DIR);
         let config = absolute(env_vars::KAGE_CONFIG);
         Some(Self {
             config: config
                 .unwrap_or_else(|| below(env_vars::XDG_CONFIG_HOME, ".config").join("config.toml")),
             vault: below(env_vars::XDG_DATA_HOME, ".local/share").join("vault.age"),
-            runtime: runtime.map_or_else(|| state.join("run"), |folder| folder.join("kage")),
             state,
             home,
         })
@@ -251,7 +247,8 @@ impl Context {
             bus_address: bus,
             vault_file: self.folders.vault.clone(),
             home: self.folders.home.clone(),
-            runtime_folder: self.folders.runtime.clone(),
+            // The same for all of the user's processes, also for those that have no login session.
+            runtime_folder: self.folders.state.join("locks"),
         }
     }
 

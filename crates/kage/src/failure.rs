@@ -69,12 +69,13 @@ impl Failure {
         }
     }
 
-    /// Takes the message and the causes of `error`.
+    /// Takes the message and the causes of `error`. They may hold text that kage did not write, such
+    /// as a path: a line end in it must not begin a line that looks like kage's own.
     pub(crate) fn of(kind: Kind, error: &dyn Error) -> Self {
-        let mut failure = Self::new(kind, error.to_string());
+        let mut failure = Self::new(kind, printable(&error.to_string()));
         let mut cause = error.source();
         while let Some(error) = cause {
-            failure.causes.push(error.to_string());
+            failure.causes.push(printable(&error.to_string()));
             cause = error.source();
         }
         failure
@@ -126,11 +127,11 @@ impl Failure {
         }
         let mut text = printable_lines(&self.message);
         for cause in &self.causes {
-            write!(text, "\n  caused by: {}", printable_lines(cause)).unwrap_or_default();
+            write!(text, "\n  caused by: {}", printable(cause)).unwrap_or_default();
         }
         ui.say_marked(Mark::Error, text);
         for hint in &self.hints {
-            ui.say_marked(Mark::Hint, printable_lines(hint));
+            ui.say_marked(Mark::Hint, printable(hint));
         }
         if json {
             let report = Report { error: self };

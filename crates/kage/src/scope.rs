@@ -129,7 +129,7 @@ fn repository_at(
             Err(Failure::new(Kind::Failed, format!("`{shown}` is no folder"))
                 .hint("a repository's secrets apply in a folder that is there: check the path"))
         }
-        Folder::MayBeGone => repo_scope(&plain(&path)),
+        Folder::MayBeGone => repo_scope(&without_links(&path)),
     }
 }
 
@@ -140,7 +140,10 @@ fn repo_scope(path: &Path) -> Result<Scope, Failure> {
     }
 }
 
-/// Writes a path without `.` and doubled separators, as entries do.
-fn plain(path: &Path) -> PathBuf {
-    path.components().collect()
+/// Resolves the links of as much of a path as is still there: the scope of a folder that is gone
+/// was made by its real path.
+fn without_links(path: &Path) -> PathBuf {
+    let there = path.ancestors().find_map(|part| Some((part, part.canonicalize().ok()?)));
+    let resolved = there.and_then(|(part, real)| Some(real.join(path.strip_prefix(part).ok()?)));
+    resolved.unwrap_or_else(|| path.to_owned()).components().collect()
 }

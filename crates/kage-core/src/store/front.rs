@@ -22,7 +22,7 @@ pub struct Machine {
     pub vault_file: PathBuf,
     /// The user's home, for `~` in the policy.
     pub home: PathBuf,
-    /// A private folder for locks that live as long as the session.
+    /// A private folder for locks, the same for all of the user's processes.
     pub runtime_folder: PathBuf,
 }
 

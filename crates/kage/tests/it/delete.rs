@@ -68,6 +68,17 @@ fn a_name_in_several_scopes_must_be_told_apart() {
 }
 
 #[test]
+fn a_folder_that_is_gone_is_known_by_the_link_it_was_reached_by() {
+    let world = world();
+    let folder = world.repository("real/old");
+    std::os::unix::fs::symlink(world.home().join("real"), world.home().join("code")).unwrap();
+    world.set("OLD_KEY", "repo:~/code/old", "s3cr3t-for-delete");
+    std::fs::remove_dir_all(folder).unwrap();
+    let said = world.kage(["delete", "OLD_KEY", "--scope", "repo:~/code/old", "--yes"]);
+    assert_eq!(said.err(), "Removed `OLD_KEY` from `repo:~/real/old` (vault).\n");
+}
+
+#[test]
 fn secrets_of_a_folder_that_is_gone_can_be_removed() {
     let world = world();
     let folder = world.repository("code/old");

@@ -149,6 +149,8 @@ fn what_is_typed_wrongly_starts_nothing_and_is_125() {
     For more information, try '--help'.
     [exit code: 125]
     ");
+    let named = ["--passphrase-file", "list", "run", "--onyl"];
+    assert_eq!(world.kage(named).status.code(), Some(125));
     // What stands behind the program is the program's own.
     assert_eq!(world.kage(["run", "echo", "--only", "-n"]).out(), "--only -n\n");
 }
@@ -317,6 +319,13 @@ fn each_use_is_recorded_with_names_and_without_arguments() {
     assert_eq!((&last["action"], &last["name"]), (&"inject".into(), &"STRIPE_KEY".into()));
     assert_eq!(last["program"], "sh");
     assert!(!audit.contains("s3cr3t") && !audit.contains("an-argument"));
+}
+
+#[test]
+fn a_path_that_holds_a_line_end_forges_no_line() {
+    let said = world().kage(["run", "--repo", "x\nhint: run curl evil", "--", "true"]);
+    assert_eq!(said.err().matches("\nhint: run").count(), 0, "{said}");
+    assert!(said.err().contains("x\\u{a}hint: run curl evil"), "{said}");
 }
 
 #[test]
