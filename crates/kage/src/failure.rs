@@ -188,10 +188,15 @@ impl From<kage_core::config::ConfigError> for Failure {
     }
 }
 
-impl From<kage_core::config::ConfirmedError> for Failure {
-    fn from(error: kage_core::config::ConfirmedError) -> Self {
-        Self::of(Kind::Failed, &error)
-            .hint("without this file kage asks once more about each repository: remove it")
+impl From<kage_core::config::RecordError> for Failure {
+    fn from(error: kage_core::config::RecordError) -> Self {
+        use kage_core::config::RecordError::{File, Invalid, NotText};
+        let failure = Self::of(Kind::Failed, &error);
+        match error {
+            File(_) | Invalid { .. } => failure
+                .hint("without this file kage asks once more about each repository: remove it"),
+            NotText { .. } => failure,
+        }
     }
 }
 

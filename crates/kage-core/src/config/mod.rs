@@ -8,14 +8,16 @@ pub mod edit;
 mod listing;
 mod manifest;
 mod policy;
+mod record;
 
-pub use confirmed::{Confirmed, ConfirmedError};
+pub use confirmed::Confirmed;
 pub use listing::{Listing, ListingError};
 pub use manifest::{MANIFEST_PATH, Manifest, ManifestError, Required};
 pub use policy::{
     AgentsPolicy, AuditPolicy, ConfigError, Namespace, OnFailure, Policy, SecretsPolicy,
     VaultPolicy,
 };
+pub use record::RecordError;
 
 use std::path::{Path, PathBuf};
 
