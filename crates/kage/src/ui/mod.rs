@@ -73,10 +73,10 @@ pub(crate) fn print_bytes(bytes: &[u8]) -> io::Result<()> {
     out.flush()
 }
 
-/// Writes `value` to stdout as JSON.
+/// Writes `value` to stdout as JSON that no terminal obeys.
 pub(crate) fn print_json(value: &impl serde::Serialize) -> io::Result<()> {
     let text = serde_json::to_string_pretty(value).map_err(io::Error::other)?;
-    print(text)
+    print(text::plain_json(&text))
 }
 
 /// Says `text` on stderr. What cannot be said is lost: there is nowhere else to say it.

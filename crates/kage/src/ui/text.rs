@@ -1,5 +1,6 @@
 //! Words and times for people.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
@@ -16,6 +17,27 @@ pub(crate) fn printable(text: &str) -> String {
         }
     }
     shown
+}
+
+/// Writes JSON so that a terminal shows it as it is: the characters that [`printable`] escapes, as
+/// `\u…`, which says the same to whoever reads it. Line ends are those between the values: in strings
+/// JSON has escaped them already.
+pub(crate) fn plain_json(json: &str) -> Cow<'_, str> {
+    let escaped = |c: char| (c.is_control() && c != '\n') || reorders(c);
+    if !json.contains(escaped) {
+        return json.into();
+    }
+    let mut shown = String::with_capacity(json.len());
+    for character in json.chars() {
+        if escaped(character) {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                write!(shown, "\\u{unit:04x}").unwrap_or_default();
+            }
+        } else {
+            shown.push(character);
+        }
+    }
+    shown.into()
 }
 
 /// The characters that reorder or hide what stands around them (Unicode TR 36 and UAX 9).
@@ -93,5 +115,14 @@ mod tests {
         assert_eq!(printable("a\u{1b}[2Jb\n"), "a\\u{1b}[2Jb\\u{a}");
         assert_eq!(printable("x\u{202e}y\u{200b}"), "x\\u{202e}y\\u{200b}");
         assert_eq!(printable("~/Schlüssel/影"), "~/Schlüssel/影");
+    }
+
+    #[test]
+    fn json_says_the_same_when_it_is_shown_plainly() {
+        let text = "a\u{1b}[2J\u{9b}\u{7f}\u{202e}\u{e0041}\n\"ü影";
+        let json = serde_json::to_string_pretty(&[text]).unwrap();
+        let plain = plain_json(&json);
+        assert_eq!(plain, "[\n  \"a\\u001b[2J\\u009b\\u007f\\u202e\\udb40\\udc41\\n\\\"ü影\"\n]");
+        assert_eq!(serde_json::from_str::<Vec<String>>(&plain).unwrap(), [text]);
     }
 }
