@@ -10,7 +10,9 @@ use kage_core::exec;
 use kage_core::store::vault::Unlock;
 
 use crate::clipboard;
-use crate::commands::{delete, demo, doctor, get, list, namespace, run, set, vault, why};
+use crate::commands::{
+    check, delete, demo, doctor, get, list, namespace, run, set, trust, vault, why,
+};
 use crate::context::Context;
 use crate::exit;
 use crate::failure::{Failure, Kind};
@@ -76,6 +78,8 @@ enum Command {
     Why(why::Args),
     #[command(visible_aliases = ["exec", "x"])]
     Run(run::Args),
+    Check(check::Args),
+    Trust(trust::Args),
     /// Group repositories that share secrets
     Namespace {
         #[command(subcommand)]
@@ -206,6 +210,8 @@ impl Command {
                 why::run(cx, &args).map(done)
             }
             Self::Run(args) => run::run(cx, &args).map(done),
+            Self::Check(args) => check::run(cx, &args),
+            Self::Trust(args) => trust::run(cx, &args).map(done),
             Self::Namespace { command } => namespace::run(cx, &command).map(done),
             Self::Vault { command } => vault::run(cx, &command).map(done),
             Self::Doctor(args) => doctor::run(cx, &args),
@@ -226,6 +232,8 @@ impl Command {
             Self::List(args) => args.json,
             Self::Why(args) => args.json,
             Self::Run(args) => args.json,
+            Self::Check(args) => args.json,
+            Self::Trust(args) => args.json,
             Self::Doctor(args) => args.json,
             Self::Namespace { command } => command.wants_json(),
             Self::Set(_)

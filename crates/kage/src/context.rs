@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use kage_core::agent::Agent;
 use kage_core::audit::{Actor, AuditLog};
-use kage_core::config::{Confirmed, Policy, expand_home, shorten_home};
+use kage_core::config::{Confirmed, Policy, Trust, expand_home, shorten_home};
 use kage_core::name::{Label, Scope, SecretName};
 use kage_core::resolve::{Membership, Place, PlaceError, Question, place};
 use kage_core::store::vault::Unlock;
@@ -43,7 +43,7 @@ pub(crate) struct Folders {
     pub(crate) config: PathBuf,
     /// The vault's file, where the configuration names no other.
     pub(crate) vault: PathBuf,
-    /// What kage remembers: the audit log, the confirmed repositories.
+    /// What kage remembers: the audit log, the user's answers about repositories.
     pub(crate) state: PathBuf,
 }
 
@@ -144,26 +144,34 @@ impl Context {
             Some(typed) => self.absolute(typed)?,
             None => self.directory()?.to_owned(),
         };
-        let confirmed_file = self.confirmed_file();
-        let ask = |confirmed: &Confirmed| {
-            let home = &self.folders.home;
-            place(&Question { dir: &dir, home, policy, confirmed, namespace })
-                .map_err(|error| self.misplaced(&error))
-        };
-        let confirmed = Confirmed::load(&confirmed_file)?;
-        let found = ask(&confirmed)?;
+        let found = self.look_at(policy, &dir, namespace)?;
         if self.confirm_namespace(&found)? {
-            return ask(&Confirmed::load(&confirmed_file)?);
+            return self.look_at(policy, &dir, namespace);
         }
         Ok(found)
     }
 
     /// Finds what applies at `dir` without asking anybody.
     pub(crate) fn place_quietly(&self, policy: &Policy, dir: &Path) -> Result<Place, Failure> {
-        let confirmed = Confirmed::load(&self.confirmed_file())?;
+        self.look_at(policy, dir, None)
+    }
+
+    fn look_at(
+        &self,
+        policy: &Policy,
+        dir: &Path,
+        namespace: Option<&Label>,
+    ) -> Result<Place, Failure> {
+        let confirmed = &Confirmed::load(&self.confirmed_file())?;
+        let trust = &Trust::load(&self.trust_file())?;
         let home = &self.folders.home;
-        place(&Question { dir, home, policy, confirmed: &confirmed, namespace: None })
+        place(&Question { dir, home, policy, confirmed, trust, namespace })
             .map_err(|error| self.misplaced(&error))
+    }
+
+    /// Returns where the trusted manifests are recorded.
+    pub(crate) fn trust_file(&self) -> PathBuf {
+        self.folders.state.join("trust.json")
     }
 
     fn confirmed_file(&self) -> PathBuf {
@@ -264,5 +272,11 @@ impl Context {
     /// Returns the names of the environment that a secret could have.
     pub(crate) fn ambient_names(&self) -> BTreeSet<SecretName> {
         self.environment.keys().filter_map(|name| name.to_str()?.parse().ok()).collect()
+    }
+
+    /// Returns those of them that hold something.
+    pub(crate) fn filled_names(&self) -> BTreeSet<SecretName> {
+        let filled = self.environment.iter().filter(|(_, value)| !value.is_empty());
+        filled.filter_map(|(name, _)| name.to_str()?.parse().ok()).collect()
     }
 }

@@ -3,7 +3,8 @@
 
 use std::path::Path;
 
-use serde::{Deserialize, Deserializer, de};
+use serde::{Deserialize, Deserializer, Serialize, de};
+use sha2::{Digest as _, Sha256};
 
 use super::ConfigError;
 use crate::disk::{self, PathError};
@@ -16,7 +17,7 @@ pub const MANIFEST_PATH: &str = ".kage/config.toml";
 const MAX_MANIFEST_BYTES: usize = 64 * 1024;
 
 /// What a repository asks for. It grants nothing.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Manifest {
     /// The namespace it would like to be in.
     pub namespace: Option<Label>,
@@ -24,6 +25,19 @@ pub struct Manifest {
     pub required: Vec<Required>,
     /// The only names it wants to be given.
     pub inject: Option<Vec<SecretName>>,
+    /// What its bytes come to: any change of them is another manifest.
+    pub digest: Digest,
+}
+
+/// The SHA-256 of a manifest's bytes, in hexadecimal digits.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(transparent)]
+pub struct Digest(String);
+
+impl Digest {
+    fn of(bytes: &[u8]) -> Self {
+        Self(format!("{:x}", Sha256::digest(bytes)))
+    }
 }
 
 /// A secret that a repository cannot work without.
@@ -110,7 +124,13 @@ impl Manifest {
             namespace: document.namespace.map(|label| label.0),
             required: document.secrets.required.into_iter().map(|item| item.0).collect(),
             inject: document.secrets.inject.map(|names| names.into_iter().map(|n| n.0).collect()),
+            digest: Digest::of(text.as_bytes()),
         })
+    }
+
+    /// Returns whether there is nothing in it to answer.
+    pub fn asks_for_nothing(&self) -> bool {
+        self.namespace.is_none() && self.required.is_empty() && self.inject.is_none()
     }
 }
 
@@ -148,6 +168,15 @@ mod tests {
         assert_eq!(manifest.required[0].name.as_str(), "DB_PASSWORD");
         assert_eq!(manifest.required[1].description.as_deref(), Some("the test account"));
         assert_eq!(manifest.inject.unwrap().len(), 1);
+    }
+
+    #[test]
+    fn every_byte_counts_for_the_digest() {
+        let digest = |text| Manifest::parse(text, Path::new("m")).unwrap().digest;
+        let known = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        assert_eq!(digest(""), Digest(known.to_owned()));
+        assert_eq!(digest("# a\n"), digest("# a\n"));
+        assert_ne!(digest("# a\n"), digest("# a\r\n"));
     }
 
     #[test]

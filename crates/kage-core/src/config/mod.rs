@@ -1,7 +1,8 @@
 //! What the user allows ([`Policy`]) and what a repository asks for ([`Manifest`]).
 //!
 //! A policy is read only from the user's own file. A manifest comes with a clone, so it can only
-//! ask: there is no way to make a policy from one.
+//! ask: there is no way to make a policy from one. What the user answers is recorded outside of it:
+//! [`Trust`], and [`Confirmed`] for what a glob lists.
 
 mod confirmed;
 pub mod edit;
@@ -9,15 +10,17 @@ mod listing;
 mod manifest;
 mod policy;
 mod record;
+mod trust;
 
 pub use confirmed::Confirmed;
 pub use listing::{Listing, ListingError};
-pub use manifest::{MANIFEST_PATH, Manifest, ManifestError, Required};
+pub use manifest::{Digest, MANIFEST_PATH, Manifest, ManifestError, Required};
 pub use policy::{
     AgentsPolicy, AuditPolicy, ConfigError, Namespace, OnFailure, Policy, SecretsPolicy,
     VaultPolicy,
 };
 pub use record::RecordError;
+pub use trust::{Answer, Approval, Trust, Trusted};
 
 use std::path::{Path, PathBuf};
 

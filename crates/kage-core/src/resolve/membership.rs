@@ -1,4 +1,5 @@
-//! Which namespace a place is in: by request, by the user's config; never by the manifest alone.
+//! Which namespace a place is in: by request, by the user's config, else by a manifest that the user
+//! trusts; never by the manifest alone.
 //!
 //! - A folder in `repos` lists the repository whose root it is, and no repository below it. Where
 //!   there is no repository at all, it lists itself and what is below it.
@@ -43,6 +44,8 @@ pub enum Membership {
         /// The glob, as written.
         by: String,
     },
+    /// The manifest asks for it, the user trusts that manifest, and their config says nothing.
+    Trusted(Label),
     /// Only the manifest asks for it. The namespace does not count.
     Requested(Label),
 }
@@ -51,7 +54,7 @@ impl Membership {
     /// Returns the namespace whose secrets apply.
     pub fn granted(&self) -> Option<&Label> {
         match self {
-            Self::Asked(label) | Self::Listed { label, .. } => Some(label),
+            Self::Asked(label) | Self::Listed { label, .. } | Self::Trusted(label) => Some(label),
             Self::None | Self::Unconfirmed { .. } | Self::Requested(_) => None,
         }
     }

@@ -6,6 +6,7 @@ mod membership;
 mod place;
 mod plan;
 mod repo;
+mod required;
 mod why;
 mod worktree;
 
@@ -15,4 +16,5 @@ pub use membership::Membership;
 pub use place::{Place, PlaceError, Question, place};
 pub use plan::{Choice, Plan, Verdict, Wishes};
 pub use repo::Repository;
+pub use required::{Need, State, needs};
 pub use why::{Candidate, Standing, candidates, elsewhere, nearest};

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::ignored::{Ignored, Reason};
 use super::membership::{self, Membership};
 use super::repo::{Repository, Surroundings};
-use crate::config::{Confirmed, MANIFEST_PATH, Manifest, ManifestError, Policy};
+use crate::config::{Answer, Confirmed, MANIFEST_PATH, Manifest, ManifestError, Policy, Trust};
 use crate::disk::PathError;
 use crate::name::{Label, RepoPath, Scope};
 
@@ -22,6 +22,8 @@ pub struct Question<'a> {
     pub policy: &'a Policy,
     /// The matches by a glob that the user has confirmed.
     pub confirmed: &'a Confirmed,
+    /// The manifests that the user trusts.
+    pub trust: &'a Trust,
     /// The namespace that the caller names, defined in the configuration or not.
     pub namespace: Option<&'a Label>,
 }
@@ -39,8 +41,22 @@ pub struct Place {
     pub scopes: Vec<Scope>,
     /// What the repository asks for. It grants nothing, and one that is broken stops nothing.
     pub manifest: Option<Result<Manifest, ManifestError>>,
+    /// What the user has said of that.
+    pub answer: Answer,
     /// What was seen and not honoured.
     pub ignored: Vec<Ignored>,
+}
+
+impl Place {
+    /// Returns the manifest, trusted or not, if there is one that can be used.
+    pub fn asked(&self) -> Option<&Manifest> {
+        self.manifest.as_ref()?.as_ref().ok()
+    }
+
+    /// Returns the manifest if the user trusts it as it is.
+    pub fn trusted(&self) -> Option<&Manifest> {
+        self.asked().filter(|_| self.answer == Answer::Trusted)
+    }
 }
 
 /// Looks at a directory. In a worktree, the folder's own path comes first, then the path it stands
@@ -55,8 +71,9 @@ pub fn place(question: &Question<'_>) -> Result<Place, PlaceError> {
     let home = home.and_then(|home| fs::canonicalize(home).ok());
     let mut seen = Surroundings::of(&dir, home.as_deref());
     let manifest = manifest(&mut seen);
+    let answer = answer(question.trust, &seen, manifest.as_ref());
     let membership = match membership::of(question, &dir, &seen)? {
-        Membership::None => requested(manifest.as_ref()),
+        Membership::None => requested(manifest.as_ref(), answer),
         other => other,
     };
     Ok(Place {
@@ -64,6 +81,7 @@ pub fn place(question: &Question<'_>) -> Result<Place, PlaceError> {
         dir,
         membership,
         manifest,
+        answer,
         repository: seen.repository,
         ignored: seen.ignored,
     })
@@ -97,10 +115,30 @@ fn manifest(seen: &mut Surroundings) -> Option<Result<Manifest, ManifestError>> 
     Manifest::load(found).transpose()
 }
 
-fn requested(manifest: Option<&Result<Manifest, ManifestError>>) -> Membership {
+fn answer(
+    trust: &Trust,
+    seen: &Surroundings,
+    manifest: Option<&Result<Manifest, ManifestError>>,
+) -> Answer {
+    let linked = || seen.ignored.iter().any(|ignored| ignored.why == Reason::LinkedManifest);
+    match (&seen.repository, manifest) {
+        (Some(repository), Some(manifest)) => {
+            trust.answer(&repository.root, manifest.as_ref().ok())
+        }
+        (Some(repository), None) if linked() => trust.answer(&repository.root, None),
+        // Where there is no manifest, nothing is asked.
+        _ => Answer::None,
+    }
+}
+
+/// What a manifest asks for counts only where the user's config says nothing.
+fn requested(manifest: Option<&Result<Manifest, ManifestError>>, answer: Answer) -> Membership {
     let manifest = manifest.and_then(|manifest| manifest.as_ref().ok());
-    let wanted = manifest.and_then(|manifest| manifest.namespace.clone());
-    wanted.map_or(Membership::None, Membership::Requested)
+    match manifest.and_then(|manifest| manifest.namespace.clone()) {
+        Some(label) if answer == Answer::Trusted => Membership::Trusted(label),
+        Some(label) => Membership::Requested(label),
+        None => Membership::None,
+    }
 }
 
 fn scopes(seen: &mut Surroundings, membership: &Membership) -> Vec<Scope> {

@@ -6,11 +6,13 @@ use crate::config::Policy;
 use crate::name::{Key, Reserved, Scope, SecretName};
 use crate::store::Found;
 
-/// What the caller wants of what applies.
+/// What the caller and the repository want of what applies.
 #[derive(Clone, Debug, Default)]
 pub struct Wishes {
     /// The only names that are asked for; all when absent.
     pub only: Option<BTreeSet<SecretName>>,
+    /// The only names that the repository's manifest wants, if the user trusts it; else absent.
+    pub listed: Option<BTreeSet<SecretName>>,
     /// Names whose value in the environment stays, where there is one.
     pub keep: BTreeSet<SecretName>,
     /// Names that the environment already holds.
@@ -48,6 +50,8 @@ pub enum Verdict {
     NotAsked,
     /// The policy's `inject` list does not have it.
     NotInPolicy,
+    /// The `inject` list of the trusted manifest does not have it.
+    NotInManifest,
     /// The name changes how programs behave, and the policy does not allow it.
     Refused(Reserved),
     /// The caller keeps the value that the environment holds.
@@ -114,6 +118,9 @@ fn verdict(name: &SecretName, ambient: bool, policy: &Policy, wishes: &Wishes) -
     }
     if policy.secrets.inject.as_ref().is_some_and(|listed| !listed.contains(name)) {
         return Verdict::NotInPolicy;
+    }
+    if wishes.listed.as_ref().is_some_and(|listed| !listed.contains(name)) {
+        return Verdict::NotInManifest;
     }
     if ambient && wishes.keep.contains(name) {
         return Verdict::AmbientKept;
@@ -199,6 +206,7 @@ mod tests {
         let entries = [("A", "global"), ("B", "global"), ("C", "global"), ("D", "global")];
         let wishes = Wishes {
             only: Some(names(&["A", "B", "C", "X"])),
+            listed: None,
             keep: names(&["A", "B"]),
             ambient: names(&["A", "C"]),
         };
@@ -215,6 +223,20 @@ mod tests {
         assert_eq!(plan.absent.iter().map(SecretName::as_str).collect::<Vec<_>>(), ["X"]);
         assert_eq!(plan.overridden(), [&"C".parse().unwrap()]);
         assert_eq!(plan.keys().len(), 1);
+    }
+
+    #[test]
+    fn a_trusted_manifest_narrows_and_never_widens() {
+        let entries = [("A", "global"), ("B", "global"), ("PATH", "global")];
+        let listed = Some(names(&["A", "B", "PATH", "X"]));
+        let wishes = Wishes { listed, ..Wishes::default() };
+        assert_eq!(
+            shown(&plan(&entries, "[secrets]\ninject = [\"B\"]", &wishes)),
+            ["A=global [] NotInPolicy", "B=global [] Inject", "PATH=global [] Refused(Folders)",]
+        );
+        let none = Wishes { listed: Some(names(&[])), ..Wishes::default() };
+        assert_eq!(plan(&entries, "", &none).keys(), []);
+        assert_eq!(plan(&entries, "", &none).choices[0].verdict, Verdict::NotInManifest);
     }
 
     #[test]

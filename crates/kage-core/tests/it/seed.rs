@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use kage_core::config::{Confirmed, Policy};
+use kage_core::config::{Confirmed, Policy, Trust};
 use kage_core::name::{Key, Scope};
 use kage_core::resolve::{Plan, Question, Wishes, fetch, place};
 use kage_core::store::{Stores, Wanted};
@@ -69,7 +69,9 @@ fn a_directory_gets_the_value_of_its_repository_then_its_namespace_then_everywhe
 /// Resolves `API_KEY` in a directory, and checks that the value is that of the winner.
 fn winner(stores: &Stores, policy: &Policy, home: &Path, dir: &Path) -> Option<Key> {
     let confirmed = Confirmed::default();
-    let question = Question { dir, home, policy, confirmed: &confirmed, namespace: None };
+    let trust = Trust::default();
+    let question =
+        Question { dir, home, policy, confirmed: &confirmed, trust: &trust, namespace: None };
     let place = place(&question).expect("the directory is there");
     let found = stores.list(Wanted::Scopes(&place.scopes)).expect("the keyring answers");
     let plan = Plan::new(&place.scopes, found, policy, &Wishes::default());

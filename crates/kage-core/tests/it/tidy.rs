@@ -37,7 +37,8 @@ pub(crate) const MAY_USE: &[(&str, &[&str])] = &[
 ];
 
 /// Modules and files that decide and do nothing else.
-const PURE: &[&str] = &["name/", "advice.rs", "resolve/plan.rs", "inject.rs", "redact/"];
+const PURE: &[&str] =
+    &["name/", "advice.rs", "resolve/plan.rs", "resolve/required.rs", "inject.rs", "redact/"];
 
 /// What a pure file does not mention: the disk, the clock, the environment, chance.
 const IMPURE: &[&str] = &[

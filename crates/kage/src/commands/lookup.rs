@@ -1,13 +1,13 @@
 //! One name, looked up the way an agent here would get it; and what is said when it is not there.
 
-use kage_core::config::Policy;
+use kage_core::config::{Answer, MANIFEST_PATH, ManifestError, Policy};
 use kage_core::name::{Scope, SecretName};
-use kage_core::resolve::{self, Membership, Place};
+use kage_core::resolve::{self, Membership, Need, Place, State, Verdict};
 use kage_core::store::{Found, Stores, Wanted};
 
 use crate::context::Context;
 use crate::failure::{Failure, Kind};
-use crate::ui::listed;
+use crate::ui::{listed, printable};
 
 /// Lists everything in `scopes`, whoever wrote it, and everything that kage wrote elsewhere; each
 /// key once.
@@ -88,24 +88,84 @@ pub(super) fn refuse_unknown(
         .hints((known.len() > 0).then(|| format!("there are {}", listed(known)))))
 }
 
-/// What a person can do about folders and namespaces that do not count here, one line each.
+/// What a person can do about what does not count here, one line each.
 pub(super) fn notes(cx: &Context, place: &Place) -> Vec<String> {
-    use Membership::{Asked, Listed, None, Requested, Unconfirmed};
-    let mut notes: Vec<String> = place.ignored.iter().map(ToString::to_string).collect();
+    use Membership::{Asked, Listed, None, Requested, Trusted, Unconfirmed};
+    let mut notes: Vec<String> =
+        place.ignored.iter().map(|it| printable(&it.to_string())).collect();
     match &place.membership {
         Requested(label) => notes.push(format!(
-            "the repository's `.kage/config.toml` asks for `namespace:{label}`, and a repository \
-             cannot put itself into one; only if you trust it with those secrets: kage namespace \
-             add {label} {}",
+            "the repository's `{MANIFEST_PATH}` asks for `namespace:{label}`, and a repository \
+             cannot put itself into one; only if you trust it with those secrets: {}, or: kage \
+             namespace add {label} {}",
+            trust_command(cx, place),
             place.repository.as_ref().map_or_else(|| ".".to_owned(), |found| cx.short(&found.root)),
         )),
         Unconfirmed { label, by } => notes.push(format!(
             "`{by}` would put this repository into `namespace:{label}`, which nobody has confirmed yet"
         )),
-        None | Asked(_) | Listed { .. } => {}
+        None | Asked(_) | Listed { .. } | Trusted(_) => {}
     }
     if let Some(Err(error)) = &place.manifest {
-        notes.push(format!("the repository's `.kage/config.toml` is not used: {error}"));
+        notes.push(format!("the repository's `{MANIFEST_PATH}` is not used: {}", unusable(error)));
     }
+    let said = matches!(place.membership, Requested(_)) && place.answer == Answer::None;
+    notes.extend(not_trusted(cx, place).filter(|_| !said));
     notes
+}
+
+/// Says why a manifest cannot be used. A repository has a say in these words: they are one line.
+pub(super) fn unusable(error: &ManifestError) -> String {
+    printable(&Failure::of(Kind::Failed, error).into_parts().0)
+}
+
+/// Says that a manifest counts for nothing because nobody trusts it as it is; `None` where there
+/// is nothing to trust.
+pub(super) fn not_trusted(cx: &Context, place: &Place) -> Option<String> {
+    let manifest = format!("the repository's `{MANIFEST_PATH}`");
+    match (place.answer, place.asked()) {
+        (Answer::Changed, Some(_)) => Some(format!(
+            "{manifest} is not the one that you trusted, so it counts for nothing; look at it \
+             again: {}",
+            trust_command(cx, place)
+        )),
+        (Answer::Changed, None) => Some(format!(
+            "{manifest} is not the one that you trusted, and cannot be used, so it counts for nothing"
+        )),
+        (Answer::None, Some(asked)) if !asked.asks_for_nothing() => Some(format!(
+            "{manifest} is not trusted yet, so it counts for nothing: {}",
+            trust_command(cx, place)
+        )),
+        (Answer::None | Answer::Trusted, _) => None,
+    }
+}
+
+/// The command that trusts the manifest of `place`, for whoever reads this in the current directory.
+fn trust_command(cx: &Context, place: &Place) -> String {
+    match &place.repository {
+        Some(repository) if !cx.directory().is_ok_and(|dir| dir.starts_with(&repository.found)) => {
+            format!("kage trust {}", cx.short(&repository.found))
+        }
+        _ => "kage trust".to_owned(),
+    }
+}
+
+/// Says what mends a required secret that is not there.
+pub(super) fn remedy(need: &Need<'_>) -> Option<String> {
+    let name = &need.required.name;
+    match need.state {
+        State::Stored(_) | State::Ambient => None,
+        State::Missing => Some(format!("store `{name}`: kage set {name} --scope repo")),
+        State::Withheld(choice) => Some(match choice.verdict {
+            Verdict::Refused(class) => format!(
+                "`{name}` is not given to commands, since it {}; `allow_names` under [secrets] in \
+                 your configuration would allow it",
+                class.effect()
+            ),
+            _ => format!(
+                "`{name}` is not given to commands: `inject` under [secrets] in your configuration \
+                 does not list it"
+            ),
+        }),
+    }
 }

@@ -1,6 +1,7 @@
 //! One file for each command: its arguments, with the help as their documentation, and `run`, which
 //! calls the library and prints.
 
+pub(crate) mod check;
 pub(crate) mod delete;
 pub(crate) mod demo;
 pub(crate) mod doctor;
@@ -10,5 +11,6 @@ mod lookup;
 pub(crate) mod namespace;
 pub(crate) mod run;
 pub(crate) mod set;
+pub(crate) mod trust;
 pub(crate) mod vault;
 pub(crate) mod why;

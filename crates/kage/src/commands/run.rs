@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 
+use kage_core::config::{Answer, Required};
 use kage_core::name::{Label, SecretName};
-use kage_core::resolve::{self, FetchError, Place, Plan, Verdict, Wishes};
+use kage_core::resolve::{self, FetchError, Need, Place, Plan, Verdict, Wishes};
 use kage_core::store::{Stores, Wanted};
 use kage_core::{exec, inject};
 use serde::Serialize;
@@ -48,30 +49,76 @@ pub(crate) struct Args {
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<(), Failure> {
     let policy = cx.policy()?;
     let namespace: Option<Label> = args.namespace.as_deref().map(scope::label).transpose()?;
-    let wishes = wishes(cx, args)?;
     let place = cx.place(&policy, args.repo.as_deref(), namespace.as_ref())?;
+    let wishes = wishes(cx, args, &place)?;
     let stores = cx.stores(&policy, Some(&place), args.command.first())?;
     let found = stores.list(Wanted::Scopes(&place.scopes))?;
     lookup::refuse_unknown(&policy, &place, &found)?;
     let plan = Plan::new(&place.scopes, found, &policy, &wishes);
     if args.plan {
-        return show(cx, args, &place, &plan, &stores);
+        let mut notes = lookup::notes(cx, &place);
+        notes.extend(unmet(cx, &place, &plan, &wishes).iter().map(required));
+        return show(cx, args, &place, &plan, &stores, notes);
     }
     if let Some(name) = plan.absent.first() {
         return Err(lookup::not_found(cx, &stores, &place.scopes, name));
     }
+    check_manifest(cx, &place, &plan, &wishes)?;
     Err(become_command(cx, args, &plan, &stores)?)
 }
 
-fn wishes(cx: &Context, args: &Args) -> Result<Wishes, Failure> {
+fn wishes(cx: &Context, args: &Args, place: &Place) -> Result<Wishes, Failure> {
     let names = |typed: &[String]| -> Result<BTreeSet<SecretName>, Failure> {
         typed.iter().map(|name| scope::name(name.trim())).collect()
     };
     Ok(Wishes {
         only: (!args.only.is_empty()).then(|| names(&args.only)).transpose()?,
+        listed: listed_by_manifest(place),
         keep: names(&args.keep_env)?,
         ambient: cx.ambient_names(),
     })
+}
+
+fn listed_by_manifest(place: &Place) -> Option<BTreeSet<SecretName>> {
+    Some(place.trusted()?.inject.as_ref()?.iter().cloned().collect())
+}
+
+/// Refuses to start the command without what the trusted manifest requires, and says when the
+/// manifest is not the trusted one.
+fn check_manifest(
+    cx: &Context,
+    place: &Place,
+    plan: &Plan,
+    wishes: &Wishes,
+) -> Result<(), Failure> {
+    if place.answer == Answer::Changed {
+        cx.ui.warn(lookup::not_trusted(cx, place).unwrap_or_default());
+    }
+    let unmet = unmet(cx, place, plan, wishes);
+    if unmet.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<_> = unmet.iter().map(named).collect();
+    let message = format!("the repository requires secrets that are not there:{}", names.concat());
+    Err(Failure::new(Kind::NotFound, message).hints(unmet.iter().filter_map(lookup::remedy)))
+}
+
+/// Names a required secret, on a line of its own.
+fn named(need: &Need<'_>) -> String {
+    let Required { name, description } = need.required;
+    match description {
+        Some(text) => format!("\n  `{name}`: {}", ui::brief(text)),
+        None => format!("\n  `{name}`"),
+    }
+}
+
+/// Returns what the trusted manifest requires and the command would not get. What the caller left
+/// out on purpose is not missed.
+fn unmet<'a>(cx: &Context, place: &'a Place, plan: &'a Plan, wishes: &Wishes) -> Vec<Need<'a>> {
+    let required = place.trusted().map_or(&[][..], |manifest| &manifest.required);
+    let asked = |name| wishes.only.as_ref().is_none_or(|only| only.contains(name));
+    let needs = resolve::needs(required, plan, &cx.filled_names());
+    needs.into_iter().filter(|need| need.is_unmet() && asked(&need.required.name)).collect()
 }
 
 /// Reads the values and becomes the command. Returns only when that fails.
@@ -153,9 +200,16 @@ fn verdict(verdict: Verdict) -> &'static str {
         Verdict::Inject => "given",
         Verdict::NotAsked => "not asked for",
         Verdict::NotInPolicy => "not in the `inject` list",
+        Verdict::NotInManifest => "not in the manifest's `inject` list",
         Verdict::Refused(_) => "refused: changes programs",
         Verdict::AmbientKept => "the environment's own is kept",
     }
+}
+
+/// Says that `run` would not start the command.
+fn required(need: &Need<'_>) -> String {
+    let remedy = lookup::remedy(need).unwrap_or_default();
+    format!("the repository requires `{}`, so no command is started: {remedy}", need.required.name)
 }
 
 fn show(
@@ -164,8 +218,8 @@ fn show(
     place: &Place,
     plan: &Plan,
     stores: &Stores,
+    notes: Vec<String>,
 ) -> Result<(), Failure> {
-    let notes = lookup::notes(cx, place);
     if args.json {
         return Ok(ui::print_json(&report(place, plan, notes))?);
     }

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt as _;
 
 use jiff::Timestamp;
-use kage_core::config::Policy;
+use kage_core::config::{MANIFEST_PATH, Policy};
 use kage_core::name::{Scope, SecretName};
 use kage_core::resolve::{self, Candidate, Membership, Place, Standing};
 use kage_core::secret::SecretValue;
@@ -135,6 +135,13 @@ fn more_notes(
             "it is not given to commands: `inject` under [secrets] does not list it".to_owned(),
         );
     }
+    let listed = place.trusted().and_then(|manifest| manifest.inject.as_ref());
+    if listed.is_some_and(|names| !names.contains(name)) {
+        notes.push(format!(
+            "it is not given to commands: `inject` of the repository's `{MANIFEST_PATH}`, which you \
+             trust, does not list it"
+        ));
+    }
     let elsewhere = resolve::elsewhere(&place.scopes, found, name);
     if !elsewhere.is_empty() {
         let shown = ui::listed(elsewhere.iter().map(|scope| cx.scope_shown(scope)));
@@ -204,6 +211,9 @@ fn heading(cx: &Context, explained: &Explained) -> String {
         Membership::Asked(label) => format!("namespace `{label}` (--namespace)"),
         Membership::Listed { label, by } => {
             format!("namespace `{label}` (listed as `{}`)", printable(by))
+        }
+        Membership::Trusted(label) => {
+            format!("namespace `{label}` (asked for by the manifest, which you trust)")
         }
         Membership::None | Membership::Unconfirmed { .. } | Membership::Requested(_) => {
             "no namespace".to_owned()

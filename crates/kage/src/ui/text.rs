@@ -19,6 +19,17 @@ pub(crate) fn printable(text: &str) -> String {
     shown
 }
 
+/// Makes text that a repository wrote fit for one line of a report: as [`printable`], and short, so
+/// that it pushes nothing else off the screen.
+pub(crate) fn brief(text: &str) -> String {
+    const MAX_CHARACTERS: usize = 120;
+    let shown = printable(text);
+    match shown.char_indices().nth(MAX_CHARACTERS) {
+        Some((end, _)) => shown.get(..end).map(|start| format!("{start}…")).unwrap_or_default(),
+        None => shown,
+    }
+}
+
 /// Writes JSON so that a terminal shows it as it is: the characters that [`printable`] escapes, as
 /// `\u…`, which says the same to whoever reads it. Line ends are those between the values: in strings
 /// JSON has escaped them already.
@@ -115,6 +126,13 @@ mod tests {
         assert_eq!(printable("a\u{1b}[2Jb\n"), "a\\u{1b}[2Jb\\u{a}");
         assert_eq!(printable("x\u{202e}y\u{200b}"), "x\\u{202e}y\\u{200b}");
         assert_eq!(printable("~/Schlüssel/影"), "~/Schlüssel/影");
+    }
+
+    #[test]
+    fn what_a_repository_wrote_takes_no_more_than_a_line() {
+        assert_eq!(brief("the test\naccount"), "the test\\u{a}account");
+        assert_eq!(brief(&"影".repeat(120)), "影".repeat(120));
+        assert_eq!(brief(&"影".repeat(121)), format!("{}…", "影".repeat(120)));
     }
 
     #[test]

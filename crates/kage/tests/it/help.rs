@@ -14,6 +14,8 @@ const COMMANDS: &[&str] = &[
     "secret delete",
     "secret why",
     "run",
+    "check",
+    "trust",
     "namespace",
     "namespace list",
     "namespace show",

@@ -10,6 +10,7 @@
 mod daemons;
 mod world;
 
+mod check;
 mod clipboard;
 mod delete;
 mod demo;
@@ -22,5 +23,6 @@ mod namespace;
 mod run;
 mod seed;
 mod set;
+mod trust;
 mod vault;
 mod why;

@@ -65,7 +65,7 @@ fn what_would_change_the_answer_is_said() {
     │ 1 │ repo:~/code/blog │ vault   │          │ not set │
     │ 2 │ global           │ vault   │ just now │ used    │
     └───┴──────────────────┴─────────┴──────────┴─────────┘
-    - the repository's `.kage/config.toml` asks for `namespace:production`, and a repository cannot put itself into one; only if you trust it with those secrets: kage namespace add production ~/code/blog
+    - the repository's `.kage/config.toml` asks for `namespace:production`, and a repository cannot put itself into one; only if you trust it with those secrets: kage trust, or: kage namespace add production ~/code/blog
     - it is also set in scopes that do not apply here: `namespace:production`, `repo:~/code/payments`
     [exit code: 0]
     ");

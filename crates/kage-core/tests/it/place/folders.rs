@@ -69,8 +69,8 @@ fn a_home_that_is_no_path_or_is_not_there_gives_no_folder_above() {
     let dir = world.folder("notes/2026");
     let relative = world.relative_home();
     for home in [Path::new(""), Path::new("/nonexistent"), &relative] {
-        let (policy, confirmed) = (&world.policy, &world.confirmed);
-        let question = Question { dir: &dir, home, policy, confirmed, namespace: None };
+        let World { policy, confirmed, trust, .. } = &world;
+        let question = Question { dir: &dir, home, policy, confirmed, trust, namespace: None };
         assert_eq!(world.shown(&place(&question).unwrap()), ["~/notes/2026"], "{home:?}");
     }
 }
@@ -81,8 +81,8 @@ fn a_home_behind_a_link_is_found() {
     let dir = world.folder("notes/2026");
     let home = world.top().join("linked-home");
     symlink(world.home(), &home).unwrap();
-    let (policy, confirmed) = (&world.policy, &world.confirmed);
-    let question = Question { dir: &dir, home: &home, policy, confirmed, namespace: None };
+    let World { policy, confirmed, trust, .. } = &world;
+    let question = Question { dir: &dir, home: &home, policy, confirmed, trust, namespace: None };
     assert_eq!(world.shown(&place(&question).unwrap()), ["~/notes/2026", "~/notes"]);
 }
 

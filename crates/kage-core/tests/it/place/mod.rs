@@ -9,6 +9,7 @@
 mod attacks;
 mod folders;
 mod namespaces;
+mod trust;
 mod worktrees;
 
 use std::fs;
@@ -16,7 +17,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use kage_core::config::{Confirmed, Policy};
+use kage_core::config::{Confirmed, Policy, Trust};
 use kage_core::name::Scope;
 use kage_core::resolve::{Ignored, Place, PlaceError, Question, Reason, place};
 
@@ -25,13 +26,15 @@ struct World {
     folder: tempfile::TempDir,
     policy: Policy,
     confirmed: Confirmed,
+    trust: Trust,
 }
 
 impl World {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("home")).unwrap();
-        Self { folder, policy: Policy::default(), confirmed: Confirmed::default() }
+        let (policy, confirmed, trust) = Default::default();
+        Self { folder, policy, confirmed, trust }
     }
 
     fn with_config(text: &str) -> Self {
@@ -111,6 +114,7 @@ impl World {
             home: &self.home(),
             policy: &self.policy,
             confirmed: &self.confirmed,
+            trust: &self.trust,
             namespace: None,
         })
     }

@@ -200,8 +200,8 @@ fn without_a_home_nothing_is_listed_below_it() {
     let dir = world.repository("work/shop");
     let relative = world.relative_home();
     for home in [Path::new(""), Path::new("/nonexistent"), &relative] {
-        let (policy, confirmed) = (&world.policy, &world.confirmed);
-        let question = Question { dir: &dir, home, policy, confirmed, namespace: None };
+        let World { policy, confirmed, trust, .. } = &world;
+        let question = Question { dir: &dir, home, policy, confirmed, trust, namespace: None };
         assert_eq!(place(&question).unwrap().membership, Membership::None, "{home:?}");
     }
 }
@@ -275,6 +275,7 @@ fn the_namespace_that_is_asked_for_counts_before_all_others() {
         home: &world.home(),
         policy: &world.policy,
         confirmed: &world.confirmed,
+        trust: &world.trust,
         namespace: Some(&asked),
     })
     .unwrap();

@@ -1,0 +1,228 @@
+//! `kage trust`.
+
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use kage_core::config::{Answer, Approval, MANIFEST_PATH, Manifest, Policy, Trust, Trusted};
+use kage_core::name::Label;
+use kage_core::resolve::{Membership, Place, Repository};
+use serde::Serialize;
+
+use super::lookup;
+use crate::context::Context;
+use crate::failure::{Failure, Kind};
+use crate::ui::{self, ago, brief, listed, table, terminal};
+
+/// Show what a repository asks for, and record that you trust it
+///
+/// A repository's `.kage/config.toml` may ask for a namespace, require secrets, and narrow what its commands are
+/// given. It counts once you trust it, and no longer when one byte of it changes.
+#[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "they are options of the command line")]
+pub(crate) struct Args {
+    /// The repository, if not the one here
+    #[arg(value_name = "PATH")]
+    path: Option<String>,
+    /// List what you trust
+    #[arg(long, conflicts_with_all = ["path", "revoke", "yes"])]
+    list: bool,
+    /// Trust the repository's manifest no longer
+    #[arg(long, conflicts_with = "yes")]
+    revoke: bool,
+    /// Do not ask
+    #[arg(short, long)]
+    yes: bool,
+    /// Print the list as JSON
+    #[arg(long, requires = "list")]
+    pub(crate) json: bool,
+}
+
+pub(crate) fn run(cx: &Context, args: &Args) -> Result<(), Failure> {
+    if let Some(agent) = cx.agent {
+        let message =
+            format!("trust is not given inside an agent, and {} started this", agent.name);
+        return Err(Failure::new(Kind::PersonNeeded, message)
+            .hint("run it in a terminal of your own, outside the agent"));
+    }
+    let policy = cx.policy()?;
+    if args.list {
+        return list(cx, &policy, args.json);
+    }
+    let dir = match &args.path {
+        Some(typed) => cx.absolute(typed)?,
+        None => cx.directory()?.to_owned(),
+    };
+    if args.revoke { revoke(cx, &policy, &dir) } else { trust(cx, &policy, &dir, args.yes) }
+}
+
+fn trust(cx: &Context, policy: &Policy, dir: &Path, yes: bool) -> Result<(), Failure> {
+    let place = cx.place_quietly(policy, dir)?;
+    let (repository, manifest) = asked(cx, &place)?;
+    // What is shown, and the repository that is there now, are what the answer is for.
+    let now = Timestamp::now();
+    let approval = Approval::of(&repository.root, &repository.found, manifest, now)?;
+    let shown = cx.short(&repository.found);
+    show(&place, manifest, &shown)?;
+    if place.answer == Answer::Trusted {
+        ui::say(format_args!(
+            "You trust it already; to take that back: kage trust --revoke {shown}"
+        ));
+        return Ok(());
+    }
+    if !yes && !agreed(&place, &shown)? {
+        return Err(Failure::new(Kind::PersonNeeded, "nothing was trusted"));
+    }
+    Trust::add(&cx.trust_file(), approval)?;
+    ui::say(format_args!(
+        "`{MANIFEST_PATH}` of {shown} is trusted, as long as it does not change."
+    ));
+    Ok(())
+}
+
+fn asked<'a>(cx: &Context, place: &'a Place) -> Result<(&'a Repository, &'a Manifest), Failure> {
+    let ignored = place.ignored.iter().map(|it| ui::printable(&it.to_string()));
+    let Some(repository) = &place.repository else {
+        let message = format!("{} is in no repository of yours", cx.short(&place.dir));
+        return Err(Failure::new(Kind::Failed, message).hints(ignored));
+    };
+    let shown = cx.short(&repository.found);
+    match &place.manifest {
+        Some(Ok(manifest)) => Ok((repository, manifest)),
+        Some(Err(error)) => {
+            let why = lookup::unusable(error);
+            let message = format!("`{MANIFEST_PATH}` of {shown} cannot be used: {why}");
+            Err(Failure::new(Kind::Failed, message))
+        }
+        None => {
+            let message = format!("{shown} asks for nothing: it has no `{MANIFEST_PATH}`");
+            Err(Failure::new(Kind::Failed, message).hints(ignored))
+        }
+    }
+}
+
+/// Shows what the manifest asks for; what it would give away comes last, next to the question.
+fn show(place: &Place, manifest: &Manifest, shown: &str) -> Result<(), Failure> {
+    if place.answer == Answer::Changed {
+        ui::print("This is not the manifest that you trusted in this repository.")?;
+    }
+    if manifest.asks_for_nothing() {
+        ui::print(format_args!("`{MANIFEST_PATH}` of {shown} asks for nothing."))?;
+        return Ok(());
+    }
+    ui::print(format_args!("`{MANIFEST_PATH}` of {shown} asks:"))?;
+    if !manifest.required.is_empty() {
+        ui::print("- to start no command without:")?;
+    }
+    for required in &manifest.required {
+        let description = required.description.as_deref().map(brief);
+        let description = description.map_or_else(String::new, |text| format!("  {text}"));
+        ui::print(format_args!("    {}{description}", required.name))?;
+    }
+    match manifest.inject.as_deref() {
+        Some([]) => ui::print("- to give its commands no secret")?,
+        Some(names) => {
+            ui::print(format_args!("- to give its commands nothing but {}", listed(names)))?;
+        }
+        None => {}
+    }
+    if let Some(label) = &manifest.namespace {
+        ui::print(format_args!("- for the secrets of `namespace:{label}`{}", remark(place)))?;
+    }
+    Ok(())
+}
+
+/// Says why a namespace that is asked for does not count, trusted or not.
+fn remark(place: &Place) -> String {
+    match &place.membership {
+        Membership::Listed { label, .. } | Membership::Unconfirmed { label, .. } => {
+            format!(", which does not count: your configuration has it in `{label}`")
+        }
+        Membership::None
+        | Membership::Asked(_)
+        | Membership::Trusted(_)
+        | Membership::Requested(_) => String::new(),
+    }
+}
+
+fn agreed(place: &Place, shown: &str) -> Result<bool, Failure> {
+    if !terminal::is_there() {
+        let message = "nobody can be asked here: nothing was trusted";
+        return Err(Failure::new(Kind::PersonNeeded, message)
+            .hint(format!("run it in a terminal: kage trust {shown}"))
+            .hint("to trust what you have read without being asked, add --yes"));
+    }
+    Ok(terminal::confirm(&question(place))?)
+}
+
+fn question(place: &Place) -> String {
+    match &place.membership {
+        Membership::Requested(label) => gives(label),
+        _ => "Trust it?".to_owned(),
+    }
+}
+
+fn gives(label: &Label) -> String {
+    format!("Trust it, and give its commands the secrets of `namespace:{label}`?")
+}
+
+fn revoke(cx: &Context, policy: &Policy, dir: &Path) -> Result<(), Failure> {
+    let root = root_of(cx, policy, dir)?;
+    let shown = cx.short(&root);
+    if !Trust::revoke(&cx.trust_file(), &root)? {
+        return Err(Failure::new(Kind::Failed, format!("no manifest of {shown} was trusted"))
+            .hint("see all that are: kage trust --list"));
+    }
+    ui::say(format_args!("No manifest of {shown} is trusted any more."));
+    Ok(())
+}
+
+/// Returns what the repository at `dir` goes by; `dir` itself when there is none any more.
+fn root_of(cx: &Context, policy: &Policy, dir: &Path) -> Result<PathBuf, Failure> {
+    if !dir.is_dir() {
+        return Ok(dir.components().collect());
+    }
+    let place = cx.place_quietly(policy, dir)?;
+    Ok(place.repository.map_or(place.dir, |repository| repository.root))
+}
+
+#[derive(Serialize)]
+struct Line {
+    repository: String,
+    folder: String,
+    trusted: Timestamp,
+    state: &'static str,
+}
+
+fn list(cx: &Context, policy: &Policy, json: bool) -> Result<(), Failure> {
+    let trust = Trust::load(&cx.trust_file())?;
+    if json {
+        let line = |known: &Trusted| Line {
+            repository: known.root.display().to_string(),
+            folder: known.folder.display().to_string(),
+            trusted: known.at,
+            state: state(cx, policy, known),
+        };
+        return Ok(ui::print_json(&trust.all().iter().map(line).collect::<Vec<_>>())?);
+    }
+    if trust.all().is_empty() {
+        ui::say("No manifest is trusted.");
+        return Ok(());
+    }
+    let now = Timestamp::now();
+    let mut table = table::new(&["Folder", "Trusted", ""]);
+    for known in trust.all() {
+        let state = state(cx, policy, known);
+        table.add_row(vec![cx.short(&known.folder), ago(known.at, now), state.to_owned()]);
+    }
+    ui::print(table::titled("Trusted manifests", &table))?;
+    Ok(())
+}
+
+/// Says what a record is worth now.
+fn state(cx: &Context, policy: &Policy, known: &Trusted) -> &'static str {
+    match cx.place_quietly(policy, &known.folder).map(|place| place.answer) {
+        Ok(Answer::Trusted) => "holds",
+        Ok(Answer::Changed) => "changed",
+        Ok(Answer::None) | Err(_) => "gone",
+    }
+}
