@@ -39,13 +39,15 @@ struct World {
     folder: tempfile::TempDir,
     policy: String,
     bus_address: Option<String>,
+    /// The limit of a call: one that only a hang takes, unless the test waits for its end.
+    timeout: &'static str,
 }
 
 impl World {
     /// Makes a home without a vault.
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        Self { folder, policy: String::new(), bus_address: None }
+        Self { folder, policy: String::new(), bus_address: None, timeout: "1m" }
     }
 
     /// Makes a home without a vault, with the keychain of `session`.
@@ -69,6 +71,11 @@ impl World {
         let recipient = Protection::Recipient(identity.to_public().to_string().parse().unwrap());
         vault::init(&world.policy(), &world.machine(), &nobody(), recipient).unwrap();
         world
+    }
+
+    /// Waits for anything only a little while.
+    fn hasty(self) -> Self {
+        Self { timeout: "1s", ..self }
     }
 
     /// Adds a line to the table `[vault]` of the policy.
@@ -108,8 +115,9 @@ impl World {
     }
 
     fn policy(&self) -> Policy {
+        let Self { policy, timeout, .. } = self;
         let text =
-            format!("secrets.backend = 'vault'\nsecrets.timeout = '2s'\n[vault]\n{}", self.policy);
+            format!("secrets.backend = 'vault'\nsecrets.timeout = '{timeout}'\n[vault]\n{policy}");
         Policy::parse(&text, Path::new("config.toml")).unwrap()
     }
 

@@ -76,7 +76,7 @@ fn a_passphrase_file_may_be_a_pipe() {
 
 #[test]
 fn a_descriptor_that_says_nothing_is_not_waited_for() {
-    let world = with_secret();
+    let world = with_secret().hasty();
     let (reader, _writer) = std::io::pipe().unwrap();
     let unlock = Unlock { passphrase_fd: Some(reader.into()), ..Unlock::default() };
     let error = read(&world.open(unlock, nobody()), &key("A")).unwrap_err();
@@ -121,7 +121,7 @@ fn a_command_that_prints_without_end_is_ended() {
 #[test]
 fn a_command_that_hangs_is_ended_at_the_deadline() {
     for script in ["echo $$ > PID; exec sleep 600", "echo $$ > PID; exec >&-; exec sleep 600"] {
-        let world = with_secret();
+        let world = with_secret().hasty();
         let pid_file = world.home().join("pid");
         let script = script.replace("PID", &pid_file.display().to_string());
         let line = format!("passphrase_command = ['sh', '-c', '{script}']");

@@ -37,7 +37,7 @@ fn writers_at_once_lose_nothing() {
 
 #[test]
 fn a_writer_that_holds_the_lock_for_too_long_is_not_waited_for() {
-    let world = World::with_identity();
+    let world = World::with_identity().hasty();
     let lock = std::fs::File::create(world.file().with_extension("age.lock")).unwrap();
     lock.lock().unwrap();
     let error = write(&world.stores(), &key("A"), b"s3cr3t-for-lock").unwrap_err();
