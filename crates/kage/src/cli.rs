@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue};
 use clap::{Args, Parser, Subcommand};
+use kage_core::agent::{Act, Reach};
 use kage_core::exec;
 use kage_core::store::vault::Unlock;
 
@@ -120,7 +121,8 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let starts_child = matches!(cli.command, Command::Run(_));
     let (ui, outcome) = match Context::read(cli.global) {
         Ok(cx) => {
-            let outcome = cli.command.run(&cx);
+            let (act, words) = cli.command.act();
+            let outcome = cx.answers(act, words).and_then(|()| cli.command.run(&cx));
             (cx.ui, outcome)
         }
         Err(failure) => (Ui::new(true), Err(failure)),
@@ -217,6 +219,36 @@ impl Command {
             Self::Doctor(args) => doctor::run(cx, &args),
             Self::Demo(args) => demo::run(cx, &args).map(done),
             Self::OwnClipboard => clipboard::own().map(done),
+        }
+    }
+
+    /// Returns what this asks for, as far as it matters inside an agent, and the command's words.
+    fn act(&self) -> (Act, &'static str) {
+        match self {
+            Self::Secret { command: SecretCommand::Set(_) } | Self::Set(_) => {
+                (Act::Person, "secret set")
+            }
+            Self::Secret { command: SecretCommand::Get(_) } | Self::Get(_) => {
+                (Act::Person, "secret get")
+            }
+            Self::Secret { command: SecretCommand::List(args) } | Self::List(args) => {
+                (Act::Look(args.reach()), "secret list")
+            }
+            Self::Secret { command: SecretCommand::Delete(_) } | Self::Delete(_) => {
+                (Act::Person, "secret delete")
+            }
+            Self::Secret { command: SecretCommand::Why(args) } | Self::Why(args) => {
+                (Act::Look(args.reach()), "secret why")
+            }
+            Self::Run(args) => (Act::Run(args.reach()), "run"),
+            Self::Namespace { command } => (Act::Person, command.words()),
+            Self::Vault { command } => (Act::Person, command.words()),
+            Self::Check(_) => (Act::Look(Reach::Here), "check"),
+            Self::Trust(_) => (Act::Person, "trust"),
+            Self::Doctor(_) => (Act::Look(Reach::Here), "doctor"),
+            // It has a home of its own, and looks at nothing else.
+            Self::Demo(_) => (Act::Harmless, "demo"),
+            Self::OwnClipboard => (Act::Person, "secret get --clipboard"),
         }
     }
 

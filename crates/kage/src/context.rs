@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use kage_core::agent::Agent;
+use kage_core::agent::{Act, Inside, decide};
 use kage_core::audit::{Actor, AuditLog};
 use kage_core::config::{Confirmed, Policy, Trust, expand_home, shorten_home};
 use kage_core::name::{Label, Scope, SecretName};
@@ -16,6 +16,7 @@ use kage_core::store::{Attendant, Machine, Stores};
 use crate::cli::Global;
 use crate::env_vars;
 use crate::failure::{Failure, Kind};
+use crate::inside;
 use crate::ui::terminal::{self, Person};
 use crate::ui::{self, Ui, printable};
 
@@ -29,7 +30,7 @@ pub(crate) struct Context {
     /// Where the user's files are.
     pub(crate) folders: Folders,
     /// The agent that started kage, if one did.
-    pub(crate) agent: Option<Agent>,
+    pub(crate) inside: Option<Inside>,
     directory: Option<PathBuf>,
     global: Global,
 }
@@ -84,9 +85,37 @@ impl Context {
             Failure::new(Kind::Failed, "`HOME` is not set to an absolute path")
                 .hint("kage keeps its configuration below it: set HOME and run it again")
         })?;
-        let agent = Agent::around(environment.iter().map(|(k, v)| (k.as_os_str(), v.as_os_str())));
+        let inside = inside::inside(&environment);
         let directory = std::env::current_dir().ok();
-        Ok(Self { ui, environment, folders, agent, directory, global })
+        Ok(Self { ui, environment, folders, inside, directory, global })
+    }
+
+    /// Decides whether kage answers at all: inside an agent, only what is on its list. `words` are
+    /// the command's own.
+    pub(crate) fn answers(&self, act: Act, words: &str) -> Result<(), Failure> {
+        decide(act, self.inside.as_ref())
+            .map_err(|refusal| inside::refused(&refusal, act, words, self.inside.as_ref()))
+    }
+
+    /// Makes sure that an agent's command gets what applies where the agent itself is, and not what
+    /// applies in another repository. Where that cannot be seen, nothing is held against it.
+    pub(crate) fn is_where_the_agent_is(
+        &self,
+        policy: &Policy,
+        place: &Place,
+    ) -> Result<(), Failure> {
+        let Some(inside) = &self.inside else { return Ok(()) };
+        let Some(started) = &inside.directory else { return Ok(()) };
+        let its = self.place_quietly(policy, started)?;
+        let same = match (&its.repository, &place.repository) {
+            (Some(its), Some(here)) => its.root == here.root,
+            (None, None) => its.dir == place.dir,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        if same {
+            return Ok(());
+        }
+        Err(inside::is_elsewhere(inside.agent.name, &self.short(&its.dir), &self.short(&place.dir)))
     }
 
     /// Reads the user's configuration.
@@ -191,7 +220,7 @@ impl Context {
         ui::say(format_args!(
             "`{root}` matches `{by}` of the namespace `{label}`, and is seen there for the first time."
         ));
-        if self.agent.is_none() && terminal::is_there() {
+        if self.inside.is_none() && terminal::is_there() {
             if terminal::confirm(&format!("Give it the secrets of `namespace:{label}`?"))? {
                 Confirmed::add(&self.confirmed_file(), label, &repository.root)?;
                 return Ok(true);
@@ -228,7 +257,7 @@ impl Context {
         let place = place.map(|place| place.dir.clone()).or_else(|| self.directory.clone());
         let actor = Actor {
             program: program.map(|program| program.to_string_lossy().into_owned()),
-            agent: self.agent.map(|agent| agent.name.to_owned()),
+            agent: self.inside.as_ref().map(|inside| inside.agent.name.to_owned()),
             place,
         };
         let audit = AuditLog::at(&self.folders.state.join("audit.jsonl"));
@@ -243,7 +272,7 @@ impl Context {
 
     /// Returns who can be asked: nobody inside an agent, whatever terminal it has.
     pub(crate) fn attendant(&self) -> Arc<dyn Attendant> {
-        Arc::new(Person { may_be_asked: self.agent.is_none() })
+        Arc::new(Person { may_be_asked: self.inside.is_none() })
     }
 
     /// Returns what the backends need to know of this machine.

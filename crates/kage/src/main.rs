@@ -8,6 +8,7 @@ mod context;
 mod env_vars;
 mod exit;
 mod failure;
+mod inside;
 mod scope;
 mod ui;
 

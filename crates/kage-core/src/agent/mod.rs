@@ -1,25 +1,38 @@
-//! What kage knows of agent programs. For now: how to tell that one of them started this process.
+//! What kage knows of agent programs: how to tell that one of them started this process, and what
+//! is answered there.
+//!
+//! The environment and the processes are passed in. Nothing here looks at them itself.
+
+mod allowed;
+mod ancestry;
 
 use std::ffi::OsStr;
 
-/// An agent program, and the variable that it sets for what it starts.
+pub use allowed::{Act, Inside, Reach, Refusal, decide};
+pub use ancestry::{Ancestor, Process, outermost};
+
+/// An agent program: how it marks what it starts, and what it is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Agent {
     /// What the audit log and messages call it.
     pub name: &'static str,
-    /// The variable, present with any value that is not empty.
-    pub marker: &'static str,
+    /// The variables that it sets for what it starts: one with any value that is not empty counts.
+    pub markers: &'static [&'static str],
+    /// The names of its program, and of its script where a runtime such as node runs it.
+    pub programs: &'static [&'static str],
 }
 
-/// The agents that mark what they start.
+/// The agents that are known.
 pub const AGENTS: &[Agent] = &[
-    Agent { name: "claude", marker: "CLAUDECODE" },
-    Agent { name: "claude", marker: "CLAUDE_CODE_CHILD_SESSION" },
-    Agent { name: "codex", marker: "CODEX_SANDBOX" },
-    Agent { name: "codex", marker: "CODEX_THREAD_ID" },
-    Agent { name: "gemini", marker: "GEMINI_CLI" },
-    Agent { name: "cursor", marker: "CURSOR_AGENT" },
-    Agent { name: "opencode", marker: "OPENCODE" },
+    Agent {
+        name: "claude",
+        markers: &["CLAUDECODE", "CLAUDE_CODE_CHILD_SESSION"],
+        programs: &["claude", "claude-code"],
+    },
+    Agent { name: "codex", markers: &["CODEX_SANDBOX", "CODEX_THREAD_ID"], programs: &["codex"] },
+    Agent { name: "gemini", markers: &["GEMINI_CLI"], programs: &["gemini"] },
+    Agent { name: "cursor", markers: &["CURSOR_AGENT"], programs: &["cursor-agent"] },
+    Agent { name: "opencode", markers: &["OPENCODE"], programs: &["opencode"] },
 ];
 
 impl Agent {
@@ -31,7 +44,10 @@ impl Agent {
             .filter(|(_, value)| !value.is_empty())
             .map(|(name, _)| name)
             .collect();
-        AGENTS.iter().find(|agent| set.iter().any(|name| *name == agent.marker)).copied()
+        let marked = |agent: &&Self| {
+            agent.markers.iter().any(|marker| set.iter().any(|name| *name == *marker))
+        };
+        AGENTS.iter().find(marked).copied()
     }
 }
 

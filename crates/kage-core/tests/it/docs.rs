@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use kage_core::agent::AGENTS;
+use kage_core::agent::{AGENTS, Agent};
 use kage_core::config::{ConfigError, Manifest, Policy};
 use kage_core::name::reserved::{CREDENTIALS, Pattern, TABLE};
 
@@ -176,7 +176,8 @@ fn every_marker_of_an_agent_is_documented() {
     let document = read("docs/environment.md");
     let table = rows(section(&document, "Markers of agents"));
     let documented: Vec<_> = table.iter().map(|row| (row[0].trim_matches('`'), row[1])).collect();
-    let expected: Vec<_> = AGENTS.iter().map(|agent| (agent.marker, agent.name)).collect();
+    let markers = |agent: &'static Agent| agent.markers.iter().map(|it| (*it, agent.name));
+    let expected: Vec<_> = AGENTS.iter().flat_map(markers).collect();
     assert_eq!(documented, expected);
 }
 

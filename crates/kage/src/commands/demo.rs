@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::DirBuilder;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
 use kage_core::disk;
 use kage_core::store::vault;
@@ -34,6 +34,18 @@ repos = ["~/code/payments", "~/code/billing"]
 
 /// What stands for an agent: it shows which value it was given.
 const AGENT: &str = r#"echo "the agent in $(basename "$PWD") got: $API_KEY""#;
+
+/// Starts a command that is nobody's child, and says at the end of its output that it succeeded.
+const AWAY: &str = r#"exec 3<&0; { read -r go; "$@" && echo "it is done"; } <&3 3<&- &"#;
+
+/// What the line above says.
+const DONE: &str = "it is done";
+
+/// What a command said, on stderr and on stdout.
+struct Said {
+    talk: Vec<u8>,
+    data: Vec<u8>,
+}
 
 /// A throw-away home, and the kage that is shown in it.
 struct Stage {
@@ -105,10 +117,14 @@ impl Stage {
         show(at, input, arguments)?;
         let output = self.start(at, input, arguments)?;
         let said = printed(&output);
+        let (said, done) = match said.rsplit_once(DONE) {
+            Some((said, _)) => (said.to_owned(), true),
+            None => (said, false),
+        };
         for line in said.lines() {
             ui::print(format_args!("  {line}"))?;
         }
-        if output.status.success() { Ok(said) } else { Err(broken(&format!("kage {arguments:?}"))) }
+        if done { Ok(said) } else { Err(broken(&format!("kage {arguments:?}"))) }
     }
 
     /// Runs what stands for an agent, and makes sure that it got `expected`.
@@ -117,9 +133,13 @@ impl Stage {
         if said.contains(expected) { Ok(()) } else { Err(broken("the agent's value")) }
     }
 
-    fn start(&self, at: &str, input: &str, arguments: &[&str]) -> Result<Output, Failure> {
+    /// Runs kage, also where an agent runs the demo. It is shown what a person sees, so it must not
+    /// descend from the agent. Each of these commands is fixed, and has only the stage's own home.
+    fn start(&self, at: &str, input: &str, arguments: &[&str]) -> Result<Said, Failure> {
         let home = Path::new(&self.environment["HOME"]);
-        let mut child = Command::new(&self.kage)
+        let mut shell = Command::new("/bin/sh")
+            .args(["-c", AWAY, "sh"])
+            .arg(&self.kage)
             .args(arguments)
             .current_dir(kage_core::config::expand_home(at, home))
             .env_clear()
@@ -128,10 +148,19 @@ impl Stage {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()?;
-        if let Some(mut pipe) = child.stdin.take() {
+        let (mut pipe, out, err) = (shell.stdin.take(), shell.stdout.take(), shell.stderr.take());
+        // What it left behind waits for this line, and is nobody's child by then.
+        shell.wait()?;
+        if let Some(pipe) = &mut pipe {
+            writeln!(pipe, "go")?;
             pipe.write_all(input.as_bytes())?;
         }
-        Ok(child.wait_with_output()?)
+        drop(pipe);
+        // kage says less than a pipe holds, so one stream can be read after the other.
+        let mut said = Said { talk: Vec::new(), data: Vec::new() };
+        out.map_or(Ok(0), |mut out| out.read_to_end(&mut said.data))?;
+        err.map_or(Ok(0), |mut err| err.read_to_end(&mut said.talk))?;
+        Ok(said)
     }
 
     fn clean_up(self) -> Result<(), Failure> {
@@ -154,8 +183,8 @@ fn show(at: &str, input: &str, arguments: &[&str]) -> Result<(), Failure> {
 }
 
 /// What a command said, on both streams, as text that is fit for a terminal.
-fn printed(output: &Output) -> String {
-    let both = [&output.stderr[..], &output.stdout[..]].concat();
+fn printed(output: &Said) -> String {
+    let both = [&output.talk[..], &output.data[..]].concat();
     String::from_utf8_lossy(&both).lines().map(printable).collect::<Vec<_>>().join("\n")
 }
 

@@ -37,9 +37,6 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<(), Failure> {
-    if let (true, Some(agent)) = (args.reveal || args.clipboard, cx.agent) {
-        return Err(inside_an_agent(agent.name, &args.name));
-    }
     let name = scope::name(&args.name)?;
     let policy = cx.policy()?;
     let (scopes, place) = if let Some(scope) = args.scope.named(cx, &policy, Folder::MayBeGone)? {
@@ -61,15 +58,6 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<(), Failure> {
     } else {
         mask(cx, args, &found)
     }
-}
-
-fn inside_an_agent(agent: &str, name: &str) -> Failure {
-    Failure::new(
-        Kind::PersonNeeded,
-        format!("kage shows no values inside an agent, and this process was started by {agent}"),
-    )
-    .hint(format!("a person can, in a terminal of their own: kage get {name} --reveal"))
-    .hint("to use it without seeing it: kage run -- COMMAND")
 }
 
 /// Finds the entry of the first scope that has the name.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
+use kage_core::agent::Reach;
 use kage_core::name::Scope;
 use kage_core::resolve::{Plan, Wishes};
 use kage_core::store::{Found, Wanted};
@@ -24,6 +25,13 @@ pub(crate) struct Args {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+impl Args {
+    /// Returns how far this reaches.
+    pub(crate) fn reach(&self) -> Reach {
+        if self.here { Reach::Here } else { Reach::Elsewhere }
+    }
 }
 
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<(), Failure> {

@@ -61,6 +61,16 @@ pub(crate) enum Command {
 }
 
 impl Command {
+    /// Returns the words of the command.
+    pub(crate) fn words(&self) -> &'static str {
+        match self {
+            Self::List { .. } => "namespace list",
+            Self::Show { .. } => "namespace show",
+            Self::Add { .. } => "namespace add",
+            Self::Remove { .. } => "namespace remove",
+        }
+    }
+
     /// Returns whether a program reads the answer.
     pub(crate) fn wants_json(&self) -> bool {
         matches!(self, Self::List { json: true } | Self::Show { json: true, .. })

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 
+use kage_core::agent::Reach;
 use kage_core::config::{Answer, Required};
 use kage_core::name::{Label, SecretName};
 use kage_core::resolve::{self, FetchError, Need, Place, Plan, Verdict, Wishes};
@@ -46,10 +47,18 @@ pub(crate) struct Args {
     command: Vec<OsString>,
 }
 
+impl Args {
+    /// Returns how far this reaches.
+    pub(crate) fn reach(&self) -> Reach {
+        if self.repo.is_none() && self.namespace.is_none() { Reach::Here } else { Reach::Elsewhere }
+    }
+}
+
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<(), Failure> {
     let policy = cx.policy()?;
     let namespace: Option<Label> = args.namespace.as_deref().map(scope::label).transpose()?;
     let place = cx.place(&policy, args.repo.as_deref(), namespace.as_ref())?;
+    cx.is_where_the_agent_is(&policy, &place)?;
     let wishes = wishes(cx, args, &place)?;
     let stores = cx.stores(&policy, Some(&place), args.command.first())?;
     let found = stores.list(Wanted::Scopes(&place.scopes))?;

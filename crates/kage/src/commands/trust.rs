@@ -38,12 +38,6 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<(), Failure> {
-    if let Some(agent) = cx.agent {
-        let message =
-            format!("trust is not given inside an agent, and {} started this", agent.name);
-        return Err(Failure::new(Kind::PersonNeeded, message)
-            .hint("run it in a terminal of your own, outside the agent"));
-    }
     let policy = cx.policy()?;
     if args.list {
         return list(cx, &policy, args.json);

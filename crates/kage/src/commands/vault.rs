@@ -55,8 +55,19 @@ pub(crate) struct KeyArgs {
     new_passphrase_file: Option<PathBuf>,
 }
 
+impl Command {
+    /// Returns the words of the command.
+    pub(crate) fn words(&self) -> &'static str {
+        match self {
+            Self::Init { .. } => "vault init",
+            Self::Unlock { .. } => "vault unlock",
+            Self::Lock => "vault lock",
+            Self::Rekey { .. } => "vault rekey",
+        }
+    }
+}
+
 pub(crate) fn run(cx: &Context, command: &Command) -> Result<(), Failure> {
-    refuse_inside_an_agent(cx, command)?;
     let policy = cx.policy()?;
     match command {
         Command::Init { key, default } => init(cx, &policy, key, *default),
@@ -64,22 +75,6 @@ pub(crate) fn run(cx: &Context, command: &Command) -> Result<(), Failure> {
         Command::Lock => lock(cx, &policy),
         Command::Rekey { key } => rekey(cx, &policy, key),
     }
-}
-
-/// Who chooses what opens a vault can read all that is in it, so inside an agent nobody does.
-fn refuse_inside_an_agent(cx: &Context, command: &Command) -> Result<(), Failure> {
-    let Some(agent) = cx.agent else { return Ok(()) };
-    let (done, name) = match command {
-        Command::Init { .. } => ("made", "init"),
-        Command::Unlock { .. } => ("unlocked", "unlock"),
-        Command::Rekey { .. } => ("given another key", "rekey"),
-        Command::Lock => return Ok(()),
-    };
-    Err(Failure::new(
-        Kind::PersonNeeded,
-        format!("a vault is not {done} inside an agent, and {} started this", agent.name),
-    )
-    .hint(format!("a person can, in a terminal of their own: kage vault {name}")))
 }
 
 fn init(cx: &Context, policy: &Policy, key: &KeyArgs, default: bool) -> Result<(), Failure> {

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt as _;
 
 use jiff::Timestamp;
+use kage_core::agent::Reach;
 use kage_core::config::{MANIFEST_PATH, Policy};
 use kage_core::name::{Scope, SecretName};
 use kage_core::resolve::{self, Candidate, Membership, Place, Standing};
@@ -34,6 +35,13 @@ pub(crate) struct Args {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+impl Args {
+    /// Returns how far this reaches.
+    pub(crate) fn reach(&self) -> Reach {
+        if self.repo.is_none() && self.namespace.is_none() { Reach::Here } else { Reach::Elsewhere }
+    }
 }
 
 /// How the value in the environment compares with the stored one.
@@ -88,7 +96,7 @@ fn compare(
     let Some(ambient) = cx.environment.get(&OsString::from(name.as_str())) else {
         return Ok(Ambient::Unset);
     };
-    if cx.agent.is_some() {
+    if cx.inside.is_some() {
         return Ok(Ambient::Present);
     }
     let winner = candidates.iter().find(|candidate| candidate.standing == Standing::Wins);

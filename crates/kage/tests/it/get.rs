@@ -102,26 +102,6 @@ fn what_is_not_found_names_the_chain_the_other_scopes_and_the_nearest_names() {
 }
 
 #[test]
-fn inside_an_agent_no_value_is_shown() {
-    let world = world().var("CLAUDECODE", "1");
-    assert_snapshot!(world.kage(["get", "STRIPE_KEY", "--reveal"]), @"
-    ------- stderr -------
-    error: kage shows no values inside an agent, and this process was started by claude
-    hint: a person can, in a terminal of their own: kage get STRIPE_KEY --reveal
-    hint: to use it without seeing it: kage run -- COMMAND
-    [exit code: 4]
-    ");
-    assert_snapshot!(world.kage(["get", "STRIPE_KEY", "--clipboard"]), @"
-    ------- stderr -------
-    error: kage shows no values inside an agent, and this process was started by claude
-    hint: a person can, in a terminal of their own: kage get STRIPE_KEY --reveal
-    hint: to use it without seeing it: kage run -- COMMAND
-    [exit code: 4]
-    ");
-    assert!(world.kage(["get", "STRIPE_KEY"]).status.success());
-}
-
-#[test]
 fn a_closed_reader_is_no_failure() {
     let world = world();
     let script = format!("{KAGE} list | true; echo \"${{PIPESTATUS[0]}}\"");

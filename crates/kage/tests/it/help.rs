@@ -5,7 +5,7 @@ use insta::assert_snapshot;
 use crate::world::{KAGE, World};
 
 /// Each command whose help is shown.
-const COMMANDS: &[&str] = &[
+pub(crate) const COMMANDS: &[&str] = &[
     "",
     "secret",
     "secret set",

@@ -10,6 +10,7 @@
 mod daemons;
 mod world;
 
+mod agent;
 mod check;
 mod clipboard;
 mod delete;

@@ -300,12 +300,15 @@ fn ctrl_c_reaches_the_command_once() {
 #[test]
 fn the_command_is_kage_itself_and_owns_the_terminal() {
     let world = world();
-    let script = "echo $$; cat /proc/$$/comm; test -t 0 -a -t 1 -a -t 2 && echo terminal";
-    let terminal = world.on_terminal(["run", "--", "sh", "-c", script]);
-    let started = terminal.process_id().to_string();
-    let (screen, status) = terminal.ended();
+    world.write(
+        "code.sh",
+        "echo $$; cat /proc/$$/comm; test -t 0 -a -t 1 -a -t 2 && echo terminal\n",
+    );
+    let script = format!("echo $$; exec {KAGE} run -- sh ~/code.sh");
+    let (screen, status) = world.shell_on_terminal(&script).ended();
     let lines: Vec<_> = screen.lines().map(str::trim).collect();
-    assert_eq!(lines, [started.as_str(), "sh", "terminal"], "{screen}");
+    let started = lines.first().copied().unwrap_or_default();
+    assert_eq!(lines, [started, started, "sh", "terminal"], "{screen}");
     assert!(status.success());
 }
 

@@ -275,11 +275,12 @@ fn ctrl_c_at_the_prompt_stores_nothing_and_leaves_the_terminal_as_it_was() {
 fn an_end_by_a_signal_leaves_the_terminal_as_it_was() {
     let world = World::with_vault();
     for (signal, code) in [("HUP", 129), ("QUIT", 131), ("TERM", 143)] {
-        let script = format!("ulimit -c 0; {KAGE} set STRIPE_KEY; echo \"code: $?\"; stty -a");
+        let script =
+            format!("ulimit -c 0; echo $$; {KAGE} set STRIPE_KEY; echo \"code: $?\"; stty -a");
         let mut terminal = world.shell_on_terminal(&script);
-        terminal.wait_for("Value of STRIPE_KEY: ");
-        let shell = terminal.process_id().to_string();
-        let ended = world.command("pkill", [&format!("-{signal}"), "-P", &shell]).status();
+        let screen = terminal.wait_for("Value of STRIPE_KEY: ");
+        let shell = screen.lines().next().unwrap().trim();
+        let ended = world.command("pkill", [&format!("-{signal}"), "-P", shell]).status();
         assert!(ended.unwrap().success());
         let (screen, _) = terminal.ended();
         assert!(screen.contains(&format!("code: {code}")), "{signal}: {screen}");

@@ -126,15 +126,16 @@ fn inside_an_agent_trust_is_neither_given_nor_taken_nor_listed() {
     let world = trusted().var("CLAUDECODE", "1");
     assert_snapshot!(world.kage(["trust", "--yes"]), @"
     ------- stderr -------
-    error: trust is not given inside an agent, and claude started this
-    hint: run it in a terminal of your own, outside the agent
+    error: `kage trust` is not answered inside an agent, and claude started this process
+    hint: a person can, in a terminal of their own: kage trust …
+    hint: inside an agent: kage list --here, kage why NAME, kage check, kage run -- COMMAND
     [exit code: 4]
     ");
     for arguments in [&["--list"][..], &["--revoke"], &["--yes", "~"], &[]] {
         let said = world.kage([&["trust"], arguments].concat());
         assert_eq!(said.status.code(), Some(4), "{said}");
         let mut terminal = world.on_terminal([&["trust"], arguments].concat());
-        terminal.wait_for("trust is not given inside an agent");
+        terminal.wait_for("is not answered inside an agent");
         assert_eq!(terminal.ended().1.exit_code(), 4);
     }
 }

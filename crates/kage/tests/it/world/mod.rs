@@ -19,6 +19,9 @@ pub(crate) use terminal::Terminal;
 /// The program under test.
 pub(crate) const KAGE: &str = env!("CARGO_BIN_EXE_kage");
 
+/// Starts a command away from what started the tests, which may be an agent.
+const AWAY: &str = include_str!("away.pl");
+
 /// An age identity that was made for these tests.
 pub(crate) const IDENTITY: &str =
     "AGE-SECRET-KEY-1GACLPL940NZ3MQX08JHVHFDKXV8FYXKTF6X3CATKTNCJNLSELX3QDDW4V9\n";
@@ -139,8 +142,40 @@ impl World {
         arguments: impl IntoIterator<Item = A>,
         input: &[u8],
     ) -> Said {
-        let mut child = self
-            .command(KAGE, arguments)
+        self.said_by(&mut self.command(KAGE, arguments), input)
+    }
+
+    /// Runs kage with nothing on standard input, from a process that is called `agent`.
+    pub(crate) fn kage_inside<A: AsRef<OsStr>>(
+        &self,
+        agent: &str,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> Said {
+        self.script_inside(agent, "\"$0\" \"$@\"", arguments)
+    }
+
+    /// Runs a script of the shell, in which `"$0" "$@"` is kage with its arguments, from a process
+    /// that is called `agent`.
+    pub(crate) fn script_inside<A: AsRef<OsStr>>(
+        &self,
+        agent: &str,
+        script: &str,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> Said {
+        let program = self.folder.path().join(agent);
+        if !program.exists() {
+            std::os::unix::fs::symlink("/bin/sh", &program).unwrap();
+        }
+        // With another command behind it, the shell stays and does not become kage.
+        let mut all: Vec<OsString> =
+            vec!["-c".into(), format!("{script}\nexit $?").into(), KAGE.into()];
+        all.extend(arguments.into_iter().map(|argument| argument.as_ref().to_owned()));
+        self.said_by(&mut self.command(program.to_str().unwrap(), all), b"")
+    }
+
+    /// Runs a command with `input` on standard input.
+    fn said_by(&self, command: &mut Command, input: &[u8]) -> Said {
+        let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -167,27 +202,38 @@ impl World {
         &self,
         arguments: impl IntoIterator<Item = A>,
     ) -> Terminal {
-        Terminal::start(KAGE, arguments, &self.variables, &self.directory)
+        let arguments: Vec<_> = arguments.into_iter().collect();
+        Terminal::start("perl", &away(KAGE, &arguments), &self.variables, &self.directory)
     }
 
     /// Starts a shell script on a terminal of its own.
     pub(crate) fn shell_on_terminal(&self, script: &str) -> Terminal {
-        Terminal::start("bash", ["-c", script], &self.variables, &self.directory)
+        let arguments = away("bash", &["-c", script]);
+        Terminal::start("perl", &arguments, &self.variables, &self.directory)
     }
 
-    /// Prepares a command in this world, behind the terminal that the tests may have.
+    /// Prepares a command in this world, behind the terminal that the tests may have and away from
+    /// the agent that may have started them.
     pub(crate) fn command<A: AsRef<OsStr>>(
         &self,
         program: &str,
         arguments: impl IntoIterator<Item = A>,
     ) -> Command {
-        let mut command = Command::new(program);
+        let mut command = Command::new("perl");
+        let arguments: Vec<_> = arguments.into_iter().collect();
         // A process group of its own is behind the terminal that the tests may have.
-        command.args(arguments).env_clear().process_group(0);
+        command.args(away(program, &arguments)).env_clear().process_group(0);
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command.current_dir(&self.directory).stdin(Stdio::null());
         command
     }
+}
+
+/// The arguments of perl that start `program` away from here.
+fn away<A: AsRef<OsStr>>(program: &str, arguments: &[A]) -> Vec<OsString> {
+    let mut all: Vec<OsString> = vec!["-e".into(), AWAY.into(), "--".into(), program.into()];
+    all.extend(arguments.iter().map(|argument| argument.as_ref().to_owned()));
+    all
 }
 
 impl Said {

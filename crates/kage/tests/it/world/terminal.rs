@@ -1,6 +1,6 @@
 //! kage on a real pseudo-terminal, with somebody typing.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -23,9 +23,9 @@ pub(crate) struct Terminal {
 
 impl Terminal {
     /// Starts `program` on a terminal of 24 lines and 80 columns.
-    pub(super) fn start<A: AsRef<OsStr>>(
+    pub(super) fn start(
         program: &str,
-        arguments: impl IntoIterator<Item = A>,
+        arguments: &[OsString],
         variables: &[(OsString, OsString)],
         directory: &Path,
     ) -> Self {
@@ -74,11 +74,6 @@ impl Terminal {
     pub(crate) fn type_in(&mut self, text: &str) {
         self.keyboard.write_all(text.as_bytes()).unwrap();
         self.keyboard.flush().unwrap();
-    }
-
-    /// Returns the number of the process that was started.
-    pub(crate) fn process_id(&self) -> u32 {
-        self.child.process_id().unwrap()
     }
 
     /// Waits for the end, and returns all that was written and how it ended.

@@ -1,0 +1,167 @@
+//! Whether an agent started this process: the markers in the environment, and the real table of
+//! processes. What follows from it is `kage_core::agent`'s to decide.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use kage_core::agent::{Act, Agent, Ancestor, Inside, Process, Refusal, outermost};
+use kage_core::secret::SecretValue;
+
+use crate::env_vars;
+use crate::failure::{Failure, Kind};
+use crate::ui::listed;
+
+/// The variables that lead kage to its files.
+const LEADING: [&str; 6] = [
+    env_vars::KAGE_CONFIG,
+    env_vars::HOME,
+    env_vars::XDG_CONFIG_HOME,
+    env_vars::XDG_DATA_HOME,
+    env_vars::XDG_STATE_HOME,
+    env_vars::XDG_RUNTIME_DIR,
+];
+
+/// More than the system lets a program have.
+const MAX_ENVIRONMENT_BYTES: usize = 16 * 1024 * 1024;
+
+/// As much of the arguments as says which program it is.
+const MAX_ARGUMENTS_BYTES: u64 = 4096;
+
+/// Returns the agent around this process, by either sign. No variable can deny an ancestor.
+pub(crate) fn inside(environment: &BTreeMap<OsString, OsString>) -> Option<Inside> {
+    if let Some(ancestor) = outermost(std::process::id(), process) {
+        return Some(Inside {
+            agent: ancestor.agent,
+            directory: directory(&ancestor),
+            changed: changed(&ancestor, environment),
+        });
+    }
+    let agent = Agent::around(environment.iter().map(|(k, v)| (k.as_os_str(), v.as_os_str())))?;
+    Some(Inside { agent, directory: None, changed: Vec::new() })
+}
+
+fn about(number: u32, what: &str) -> PathBuf {
+    Path::new("/proc").join(number.to_string()).join(what)
+}
+
+/// Looks at one process, `None` where it is gone or there is no such table.
+fn process(number: u32) -> Option<Process> {
+    let (parent, short) = parent_and_name(&start_of(&about(number, "stat")).ok()?)?;
+    // Of another user's process the file cannot be seen; its names can.
+    let file = about(number, "exe").read_link().ok();
+    let arguments = start_of(&about(number, "cmdline")).unwrap_or_default();
+    Some(Process::new(parent, &short, file.as_deref(), &arguments))
+}
+
+fn start_of(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(MAX_ARGUMENTS_BYTES).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Reads `NUMBER (NAME) STATE PARENT …`, where the name may hold anything, parentheses too.
+fn parent_and_name(stat: &[u8]) -> Option<(u32, Vec<u8>)> {
+    let begin = stat.iter().position(|byte| *byte == b'(')? + 1;
+    let end = stat.iter().rposition(|byte| *byte == b')')?;
+    let rest = std::str::from_utf8(stat.get(end + 1..)?).ok()?;
+    let parent = rest.split_ascii_whitespace().nth(1)?.parse().ok()?;
+    Some((parent, stat.get(begin..end)?.to_vec()))
+}
+
+fn directory(ancestor: &Ancestor) -> Option<PathBuf> {
+    about(ancestor.process, "cwd").read_link().ok()
+}
+
+/// Returns the variables that differ from those that the agent was started with. What the system
+/// shows of an agent is what it was started with: setting a variable later changes nothing there.
+fn changed(ancestor: &Ancestor, environment: &BTreeMap<OsString, OsString>) -> Vec<&'static str> {
+    let Some(at_start) = environment_of(ancestor.process) else { return Vec::new() };
+    let here = |name: &str| environment.get(OsStr::new(name)).map(|value| value.as_bytes());
+    at_start.expose(|bytes| {
+        let there = |name: &str| {
+            let mut variables = bytes.split(|byte| *byte == 0);
+            variables.find_map(|it| it.strip_prefix(name.as_bytes())?.strip_prefix(b"="))
+        };
+        let set =
+            |value: Option<&[u8]>| value.filter(|value| !value.is_empty()).map(<[u8]>::to_vec);
+        LEADING.into_iter().filter(|name| set(here(name)) != set(there(name))).collect()
+    })
+}
+
+/// Reads a whole environment, which may hold secrets. `None` where it is not ours to read.
+fn environment_of(number: u32) -> Option<SecretValue> {
+    let mut file = File::open(about(number, "environ")).ok()?;
+    let read = SecretValue::read_from(&mut file, MAX_ENVIRONMENT_BYTES).ok()?;
+    // The kernel shows nothing of a process that is just ending or starting.
+    (!read.is_empty()).then_some(read)
+}
+
+/// Says why kage does not answer, and what a person can do.
+pub(crate) fn refused(
+    refusal: &Refusal,
+    act: Act,
+    words: &str,
+    inside: Option<&Inside>,
+) -> Failure {
+    let agent = inside.map_or("an agent", |inside| inside.agent.name);
+    let person = format!("a person can, in a terminal of their own: kage {words} …");
+    let fail = |message: String| Failure::new(Kind::PersonNeeded, message);
+    match refusal {
+        Refusal::ForAPerson => fail(format!(
+            "`kage {words}` is not answered inside an agent, and {agent} started this process"
+        ))
+        .hint(person)
+        .hint("inside an agent: kage list --here, kage why NAME, kage check, kage run -- COMMAND"),
+        Refusal::Elsewhere => fail(format!(
+            "inside an agent `kage {words}` answers only for what applies here, and {agent} \
+             started this process"
+        ))
+        .hint(person)
+        .hint(match act {
+            Act::Run(_) => "inside an agent, without --repo and --namespace: kage run -- COMMAND",
+            _ if words == "secret list" => "inside an agent: kage list --here",
+            _ => "inside an agent: leave out --repo and --namespace",
+        }),
+        Refusal::Changed(names) => fail(format!(
+            "{} {} not what {agent} was started with, and kage would look at other files",
+            listed(names),
+            if names.len() == 1 { "is" } else { "are" },
+        ))
+        .hint("run it with the agent's own environment, or start the agent with the other one"),
+    }
+}
+
+/// Says that the agent itself is in another place.
+pub(crate) fn is_elsewhere(agent: &str, its: &str, here: &str) -> Failure {
+    Failure::new(
+        Kind::PersonNeeded,
+        format!("{agent} is in {its}, and its commands get no secrets of {here}"),
+    )
+    .hint(format!("a person can start one there: cd {here} && kage run -- {agent}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_with_parentheses_hides_nothing() {
+        let stat = b"12 (a) S 1 (b)) S 77 12 12 0";
+        assert_eq!(parent_and_name(stat), Some((77, b"a) S 1 (b)".to_vec())));
+        for broken in [&b""[..], b"12", b"12 (a", b"12 (a) S", b"12 (a) S x", b")("] {
+            assert_eq!(parent_and_name(broken), None);
+        }
+    }
+
+    #[test]
+    fn this_process_is_in_the_table() {
+        let stat = start_of(&about(std::process::id(), "stat")).unwrap();
+        let (parent, _) = parent_and_name(&stat).unwrap();
+        assert_eq!(parent, std::os::unix::process::parent_id());
+        assert_eq!(process(std::process::id()).unwrap().parent, parent);
+    }
+}
