@@ -1,13 +1,14 @@
 //! The command line: what was typed, and which command answers it.
 
 use std::ffi::OsString;
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue};
 use clap::{Args, Parser, Subcommand};
 use kage_core::agent::{Act, Reach};
-use kage_core::exec;
+use kage_core::exec::{self, Sealed};
 use kage_core::store::vault::Unlock;
 
 use crate::clipboard;
@@ -109,9 +110,12 @@ enum SecretCommand {
     Why(why::Args),
 }
 
-/// Parses `arguments` and runs the command. Returns the exit code of kage; a child that `run`
-/// becomes never comes back here.
-pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+/// Parses `arguments` and runs the command, if this process could be `sealed`. Returns the exit code
+/// of kage; a child that `run` becomes never comes back here.
+pub(crate) fn run(
+    sealed: io::Result<Sealed>,
+    arguments: impl IntoIterator<Item = OsString>,
+) -> ExitCode {
     let arguments: Vec<_> = arguments.into_iter().collect();
     let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
@@ -119,7 +123,8 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let json = cli.command.wants_json();
     let starts_child = matches!(cli.command, Command::Run(_));
-    let (ui, outcome) = match Context::read(cli.global) {
+    let sealed = sealed.map_err(|error| unsealed(&error));
+    let (ui, outcome) = match sealed.and_then(|sealed| Context::read(cli.global, sealed)) {
         Ok(cx) => {
             let (act, words) = cli.command.act();
             let outcome = cx.answers(act, words).and_then(|()| cli.command.run(&cx));
@@ -135,6 +140,11 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             ExitCode::from(failure.exit_code())
         }
     }
+}
+
+fn unsealed(error: &io::Error) -> Failure {
+    Failure::new(Kind::Failed, format!("cannot switch off core dumps of this process: {error}"))
+        .hint("kage holds values in its memory, and does not start where that could be written out")
 }
 
 /// Shows help and version on stdout, and what was typed wrongly on stderr.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use kage_core::agent::{Act, Inside, decide};
 use kage_core::audit::{Actor, AuditLog};
 use kage_core::config::{Confirmed, Policy, Trust, expand_home, shorten_home};
+use kage_core::exec::Sealed;
 use kage_core::name::{Label, Scope, SecretName};
 use kage_core::resolve::{Membership, Place, PlaceError, Question, place};
 use kage_core::store::vault::Unlock;
@@ -31,6 +32,8 @@ pub(crate) struct Context {
     pub(crate) folders: Folders,
     /// The agent that started kage, if one did.
     pub(crate) inside: Option<Inside>,
+    /// What this process has switched off, to be put back for the command that it becomes.
+    pub(crate) sealed: Sealed,
     directory: Option<PathBuf>,
     global: Global,
 }
@@ -75,7 +78,7 @@ impl Folders {
 impl Context {
     /// Reads the environment and the current directory, once.
     #[expect(clippy::disallowed_methods, reason = "this is where the environment is read")]
-    pub(crate) fn read(global: Global) -> Result<Self, Failure> {
+    pub(crate) fn read(global: Global, sealed: Sealed) -> Result<Self, Failure> {
         let environment: BTreeMap<_, _> = std::env::vars_os().collect();
         let set =
             |name: &str| environment.get(&OsString::from(name)).filter(|value| !value.is_empty());
@@ -87,7 +90,7 @@ impl Context {
         })?;
         let inside = inside::inside(&environment);
         let directory = std::env::current_dir().ok();
-        Ok(Self { ui, environment, folders, inside, directory, global })
+        Ok(Self { ui, environment, folders, inside, sealed, directory, global })
     }
 
     /// Decides whether kage answers at all: inside an agent, only what is on its list. `words` are

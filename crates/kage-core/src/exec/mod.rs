@@ -6,6 +6,7 @@
 //! beside it is the place.
 
 mod inherited;
+mod seal;
 mod session;
 
 pub use inherited::inherited;
@@ -17,6 +18,7 @@ use std::process::Command;
 
 use rustix::process::{Resource, getrlimit};
 
+pub use seal::{Sealed, seal};
 pub use session::leave_session_keyring;
 
 use crate::inject::{ChildEnv, Limits};
@@ -52,6 +54,9 @@ pub enum ExecError {
         /// What the system said.
         source: io::Error,
     },
+    /// It would have had another limit for core dumps than it should.
+    #[error("cannot put back the limit for core dumps")]
+    CoreLimit(#[source] io::Error),
     /// It would have got the vault's key, which is kept in the session keyring.
     #[error("cannot leave the session keyring, which holds the vault's key")]
     SessionKeyring(#[source] io::Error),
@@ -69,10 +74,19 @@ pub fn limits() -> Limits {
 }
 
 /// Becomes the program `command[0]` with the arguments after it and exactly the environment `env`,
-/// whose `PATH` finds it, with a session keyring of its own. Returns only when that fails.
-pub fn replace(program: &OsString, arguments: &[OsString], env: &ChildEnv) -> ExecError {
+/// whose `PATH` finds it, with a session keyring of its own and without what `sealed` switched off.
+/// Returns only when that fails.
+pub fn replace(
+    program: &OsString,
+    arguments: &[OsString],
+    env: &ChildEnv,
+    sealed: &Sealed,
+) -> ExecError {
     if let Err(source) = leave_session_keyring() {
         return ExecError::SessionKeyring(source);
+    }
+    if let Err(source) = sealed.put_back() {
+        return ExecError::CoreLimit(source);
     }
     let source = Command::new(program).args(arguments).env_clear().envs(env).exec();
     let program = program.clone();
@@ -100,9 +114,10 @@ mod tests {
 
     #[test]
     fn a_program_that_is_not_there_is_told_from_one_that_cannot_run() {
-        let missing = replace(&"/nonexistent/program".into(), &[], &ChildEnv::new());
+        let sealed = seal().unwrap();
+        let missing = replace(&"/nonexistent/program".into(), &[], &ChildEnv::new(), &sealed);
         assert!(matches!(missing, ExecError::NotFound { .. }));
-        let folder = replace(&"/".into(), &[], &ChildEnv::new());
+        let folder = replace(&"/".into(), &[], &ChildEnv::new(), &sealed);
         assert!(matches!(folder, ExecError::NotExecutable { .. }));
     }
 }

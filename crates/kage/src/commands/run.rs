@@ -148,11 +148,11 @@ fn become_command(
     })?;
     announce(cx, plan);
     drop(resolved);
-    let error = exec::replace(program, arguments, &env);
+    let error = exec::replace(program, arguments, &env, &cx.sealed);
     let kind = match error {
         exec::ExecError::NotFound { .. } => Kind::NoProgram,
         exec::ExecError::NotExecutable { .. } => Kind::NotExecutable,
-        exec::ExecError::SessionKeyring(_) => Kind::Failed,
+        exec::ExecError::SessionKeyring(_) | exec::ExecError::CoreLimit(_) => Kind::Failed,
     };
     Ok(Failure::of(kind, &error))
 }

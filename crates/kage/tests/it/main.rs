@@ -22,6 +22,7 @@ mod keychain;
 mod list;
 mod namespace;
 mod run;
+mod sealed;
 mod seed;
 mod set;
 mod trust;

@@ -194,7 +194,8 @@ fn becomes_a_shell() {
         keyctl(&["add", "user", "kage:vault", "s3cr3t", "@s"]);
         fill_the_quota();
     }
-    let error = exec::replace(&"sh".into(), &["-c".into(), script], &env);
+    let sealed = exec::seal().unwrap();
+    let error = exec::replace(&"sh".into(), &["-c".into(), script], &env, &sealed);
     println!("not started: {error:?}");
 }
 
