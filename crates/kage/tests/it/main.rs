@@ -19,6 +19,7 @@ mod doctor;
 mod get;
 mod help;
 mod keychain;
+mod leak;
 mod list;
 mod namespace;
 mod run;
