@@ -9,7 +9,7 @@
 
 use std::ffi::OsString;
 use std::fs::{DirBuilder, File, Metadata, OpenOptions, TryLockError};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -200,11 +200,10 @@ fn temporary_prefix(target: &Path) -> OsString {
 pub fn remove_leftovers(path: &Path) -> Result<(), PathError> {
     let prefix = temporary_prefix(path);
     let folder = path.parent().unwrap_or(Path::new("/"));
-    for entry in std::fs::read_dir(folder).map_err(PathError::at("read the folder", folder))? {
-        let entry = entry.map_err(PathError::at("read the folder", folder))?;
-        let name = entry.file_name();
+    for path in paths_in(folder)? {
+        let name = path.file_name().unwrap_or_default();
         if name.as_encoded_bytes().starts_with(prefix.as_encoded_bytes()) {
-            remove(&entry.path())?;
+            remove(&path)?;
         }
     }
     Ok(())
@@ -234,29 +233,152 @@ impl Appender {
     /// Opens `path` for appending, and makes it (0600) and its folders (0700) where they are new.
     ///
     /// # Errors
-    /// [`PathError`] when it cannot be opened for writing or is no regular file.
+    /// [`PathError`] when it cannot be opened for reading and writing or is no regular file.
     pub fn open(path: &Path) -> Result<Self, PathError> {
         if let Some(folder) = path.parent() {
             make_folder(folder)?;
         }
+        Self::opened(path, OpenOptions::new().create(true).mode(0o600))
+    }
+
+    /// Opens `path` for appending; `None` when there is no such file.
+    ///
+    /// # Errors
+    /// [`PathError`] when it cannot be opened for reading and writing or is no regular file.
+    pub fn open_existing(path: &Path) -> Result<Option<Self>, PathError> {
+        match Self::opened(path, &mut OpenOptions::new()) {
+            Ok(appender) => Ok(Some(appender)),
+            Err(error) if error.is_absent() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn opened(path: &Path, options: &mut OpenOptions) -> Result<Self, PathError> {
         let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
-        let mut options = OpenOptions::new();
-        options.append(true).create(true).mode(0o600).custom_flags(flags);
+        options.read(true).append(true).custom_flags(flags);
         let file = options.open(path).and_then(only_a_file).map_err(PathError::at("open", path))?;
         Ok(Self { path: path.to_owned(), file })
     }
 
-    /// Appends `bytes` while no other process does.
+    /// Returns how long the file is, as far as that can be said while others append to it.
     ///
     /// # Errors
-    /// [`PathError`] when another process holds the lock for longer than `patience`, or the write
-    /// fails.
-    pub fn append(&self, bytes: &[u8], patience: Duration) -> Result<(), PathError> {
-        lock_within(&self.file, patience)
-            .and_then(|()| (&self.file).write_all(bytes))
-            .and_then(|()| self.file.unlock())
-            .map_err(PathError::at("append to", &self.path))
+    /// [`PathError`] when it cannot be looked at.
+    pub fn bytes(&self) -> Result<u64, PathError> {
+        self.file.metadata().map(|meta| meta.len()).map_err(PathError::at("read", &self.path))
     }
+
+    /// Keeps all other processes from appending until the answer is dropped. Where another process
+    /// has moved the file away, the one that is at the path now is opened, or made.
+    ///
+    /// # Errors
+    /// [`PathError`] when another process holds the lock for longer than `patience`, or the file
+    /// cannot be opened again.
+    pub fn hold(&mut self, patience: Duration) -> Result<Held<'_>, PathError> {
+        loop {
+            lock_within(&self.file, patience).map_err(PathError::at("lock", &self.path))?;
+            if self.is_at_its_path()? {
+                return Ok(Held(self));
+            }
+            *self = Self::open(&self.path)?;
+        }
+    }
+
+    fn is_at_its_path(&self) -> Result<bool, PathError> {
+        let at = PathError::at("read", &self.path);
+        let ours = match self.file.metadata() {
+            Ok(meta) => meta,
+            Err(error) => return Err(at(error)),
+        };
+        match std::fs::symlink_metadata(&self.path) {
+            Ok(there) => Ok((there.dev(), there.ino()) == (ours.dev(), ours.ino())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(at(error)),
+        }
+    }
+}
+
+/// A file that no other process appends to now.
+#[derive(Debug)]
+pub struct Held<'a>(&'a Appender);
+
+impl Held<'_> {
+    /// Returns how long the file is.
+    ///
+    /// # Errors
+    /// [`PathError`] when it cannot be looked at.
+    pub fn bytes(&self) -> Result<u64, PathError> {
+        self.0.bytes()
+    }
+
+    /// Returns the last `max_bytes` bytes of the file, or all of it when it is shorter.
+    ///
+    /// # Errors
+    /// [`PathError`] when it cannot be read.
+    pub fn tail(&self, max_bytes: u64) -> Result<Vec<u8>, PathError> {
+        let bytes = self.bytes()?;
+        let mut tail = Vec::new();
+        let mut file = &self.0.file;
+        file.seek(SeekFrom::Start(bytes.saturating_sub(max_bytes)))
+            .and_then(|_| file.take(max_bytes).read_to_end(&mut tail))
+            .map_err(PathError::at("read", &self.0.path))?;
+        Ok(tail)
+    }
+
+    /// Appends `bytes` in one write.
+    ///
+    /// # Errors
+    /// [`PathError`] when the write fails; a part of `bytes` may be in the file then.
+    pub fn append(&self, bytes: &[u8]) -> Result<(), PathError> {
+        (&self.0.file).write_all(bytes).map_err(PathError::at("append to", &self.0.path))
+    }
+
+    /// Waits until all that was appended is on the disk.
+    ///
+    /// # Errors
+    /// [`PathError`] when it cannot be said to be there.
+    pub fn sync(&self) -> Result<(), PathError> {
+        self.0.file.sync_all().map_err(PathError::at("write", &self.0.path))
+    }
+
+    /// Gives the file another name, under which nobody appends to it. What has that name now is
+    /// lost: the caller sees to it that nothing has.
+    ///
+    /// # Errors
+    /// [`PathError`] when it cannot be moved.
+    pub fn move_to(self, path: &Path) -> Result<(), PathError> {
+        std::fs::rename(&self.0.path, path).map_err(PathError::at("move", &self.0.path))
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        // A lock that cannot be given back ends with the file.
+        self.0.file.unlock().unwrap_or_default();
+    }
+}
+
+/// Opens a regular file to read it piece by piece. A link in its place is refused.
+///
+/// # Errors
+/// [`PathError`] when it cannot be opened or is no regular file.
+pub fn open_plain(path: &Path) -> Result<File, PathError> {
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+    let opened = OpenOptions::new().read(true).custom_flags(flags).open(path);
+    opened.and_then(only_a_file).map_err(PathError::at("open", path))
+}
+
+/// Returns the paths in a folder, in any order; none when there is no such folder.
+///
+/// # Errors
+/// [`PathError`] when it cannot be read.
+pub fn paths_in(folder: &Path) -> Result<Vec<PathBuf>, PathError> {
+    let paths = match std::fs::read_dir(folder) {
+        Ok(entries) => entries.map(|entry| entry.map(|entry| entry.path())).collect(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error),
+    };
+    paths.map_err(PathError::at("read the folder", folder))
 }
 
 fn only_a_file(file: File) -> io::Result<File> {
@@ -384,6 +506,27 @@ mod tests {
         assert_eq!(error.source.kind(), io::ErrorKind::TimedOut);
         drop(held);
         Lock::exclusive(&path, Duration::ZERO).unwrap();
+    }
+
+    #[test]
+    fn what_is_appended_goes_into_the_file_that_is_at_the_path_when_the_lock_is_taken() {
+        let world = tempfile::tempdir().unwrap();
+        let (path, moved) = (world.path().join("log"), world.path().join("log.1"));
+        assert!(Appender::open_existing(&path).unwrap().is_none());
+        let (mut one, mut other) = (Appender::open(&path).unwrap(), Appender::open(&path).unwrap());
+        one.hold(Duration::ZERO).unwrap().append(b"1\n").unwrap();
+        one.hold(Duration::ZERO).unwrap().move_to(&moved).unwrap();
+        let held = other.hold(Duration::ZERO).unwrap();
+        assert_eq!(held.bytes().unwrap(), 0);
+        held.append(b"2\n").unwrap();
+        let error = one.hold(Duration::ZERO).unwrap_err();
+        assert_eq!(error.source.kind(), io::ErrorKind::TimedOut);
+        assert_eq!(held.tail(1).unwrap(), b"\n");
+        drop(held);
+        one.hold(Duration::ZERO).unwrap().append(b"3\n").unwrap();
+        let text = |path| std::fs::read_to_string(path).unwrap();
+        assert_eq!((text(&moved), text(&path)), ("1\n".to_owned(), "2\n3\n".to_owned()));
+        assert_eq!(mode(&path), 0o600);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use kage_core::store::vault::Unlock;
 
 use crate::clipboard;
 use crate::commands::{
-    check, delete, demo, doctor, get, list, namespace, run, set, trust, vault, why,
+    audit, check, delete, demo, doctor, get, list, namespace, run, set, trust, vault, why,
 };
 use crate::context::Context;
 use crate::exit;
@@ -92,6 +92,7 @@ enum Command {
         #[command(subcommand)]
         command: vault::Command,
     },
+    Audit(audit::Args),
     Doctor(doctor::Args),
     Demo(demo::Args),
     /// Offer the text on standard input on the clipboard: started by `get --clipboard`
@@ -226,6 +227,7 @@ impl Command {
             Self::Trust(args) => trust::run(cx, &args).map(done),
             Self::Namespace { command } => namespace::run(cx, &command).map(done),
             Self::Vault { command } => vault::run(cx, &command).map(done),
+            Self::Audit(args) => audit::run(cx, &args),
             Self::Doctor(args) => doctor::run(cx, &args),
             Self::Demo(args) => demo::run(cx, &args).map(done),
             Self::OwnClipboard => clipboard::own().map(done),
@@ -255,6 +257,7 @@ impl Command {
             Self::Vault { command } => (Act::Person, command.words()),
             Self::Check(_) => (Act::Look(Reach::Here), "check"),
             Self::Trust(_) => (Act::Person, "trust"),
+            Self::Audit(_) => (Act::Person, "audit"),
             Self::Doctor(_) => (Act::Look(Reach::Here), "doctor"),
             // It has a home of its own, and looks at nothing else.
             Self::Demo(_) => (Act::Harmless, "demo"),
@@ -276,6 +279,7 @@ impl Command {
             Self::Run(args) => args.json,
             Self::Check(args) => args.json,
             Self::Trust(args) => args.json,
+            Self::Audit(args) => args.wants_json(),
             Self::Doctor(args) => args.json,
             Self::Namespace { command } => command.wants_json(),
             Self::Set(_)

@@ -206,6 +206,11 @@ impl Context {
         self.folders.state.join("trust.json")
     }
 
+    /// Returns where the audit log is.
+    pub(crate) fn audit_file(&self) -> PathBuf {
+        self.folders.state.join("audit.jsonl")
+    }
+
     fn confirmed_file(&self) -> PathBuf {
         self.folders.state.join("confirmed.json")
     }
@@ -263,7 +268,7 @@ impl Context {
             agent: self.inside.as_ref().map(|inside| inside.agent.name.to_owned()),
             place,
         };
-        let audit = AuditLog::at(&self.folders.state.join("audit.jsonl"));
+        let audit = AuditLog::at(&self.audit_file());
         let unlock = self.global.unlock(self)?;
         Ok(Stores::open(audit, actor, policy, &self.machine(), unlock, self.attendant()))
     }

@@ -277,7 +277,7 @@ impl Stores {
         match (self.audit.ready(), self.policy.audit.on_failure) {
             (Err(error), OnFailure::Refuse) => Err(StoreError::Audit(error)),
             // `record` says it, once it happens.
-            (Ok(_), _) | (Err(_), OnFailure::Warn) => Ok(()),
+            (Ok(()), _) | (Err(_), OnFailure::Warn) => Ok(()),
         }
     }
 

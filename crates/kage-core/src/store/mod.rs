@@ -5,6 +5,7 @@
 //! - Listing never reads a value.
 //! - Every call ends: within its backend's time limit, or with a typed error.
 
+mod checkpoints;
 mod deadline;
 mod error;
 mod front;
@@ -19,6 +20,7 @@ use std::fmt::Debug;
 
 use jiff::Timestamp;
 
+pub use checkpoints::Checkpoints;
 pub(crate) use deadline::Deadline;
 pub use error::{BackendError, Missing};
 pub use front::{Found, Machine, Purpose, StoreError, Stores};

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 const EXPOSING: &[&str] = &[
     "advice.rs",
     "inject.rs",
+    "store/checkpoints.rs",
     "store/keyring/linux/prompt.rs",
     "store/keyring/linux/session.rs",
     "store/memory.rs",

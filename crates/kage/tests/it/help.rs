@@ -26,6 +26,9 @@ pub(crate) const COMMANDS: &[&str] = &[
     "vault unlock",
     "vault lock",
     "vault rekey",
+    "audit",
+    "audit verify",
+    "audit checkpoint",
     "doctor",
     "demo",
 ];

@@ -11,6 +11,7 @@ mod daemons;
 mod world;
 
 mod agent;
+mod audit;
 mod check;
 mod clipboard;
 mod delete;

@@ -189,9 +189,9 @@ fn vault(cx: &Context, policy: &Policy) -> Check {
 }
 
 fn audit(cx: &Context) -> Check {
-    let path = cx.folders.state.join("audit.jsonl");
+    let path = cx.audit_file();
     match AuditLog::at(&path).ready() {
-        Ok(_) => Check::ok("audit", cx.short(&path)),
+        Ok(()) => Check::ok("audit", cx.short(&path)),
         Err(error) => Check::failed("audit", error.into())
             .fix("kage gives out no value without a record: make the file writable for you"),
     }

@@ -20,6 +20,9 @@ pub(super) const KAGE: &str = "kage";
 /// The service and the maker of the entries that hold the keys of vaults.
 pub(super) const VAULT: &str = "kage-vault";
 
+/// The service and the maker of the entries that hold the checkpoints of audit logs.
+pub(super) const AUDIT: &str = "kage-audit";
+
 const SERVICE: &str = "service";
 const ACCOUNT: &str = "account";
 const APPLICATION: &str = "application";
@@ -49,6 +52,11 @@ impl Address {
         Self { service: VAULT.to_owned(), account: path.to_owned() }
     }
 
+    /// Returns where the checkpoint of an audit log is kept.
+    pub(super) fn of_log(path: &str) -> Self {
+        Self { service: AUDIT.to_owned(), account: path.to_owned() }
+    }
+
     /// Reads an item's attributes; `None` when it is nobody's entry.
     pub(super) fn of_attributes(attributes: &Attributes) -> Option<Self> {
         let (service, account) = (attributes.get(SERVICE)?, attributes.get(ACCOUNT)?);
@@ -67,7 +75,11 @@ impl Address {
     }
 
     fn maker(&self) -> &'static str {
-        if self.service == VAULT { VAULT } else { KAGE }
+        match self.service.as_str() {
+            VAULT => VAULT,
+            AUDIT => AUDIT,
+            _ => KAGE,
+        }
     }
 }
 

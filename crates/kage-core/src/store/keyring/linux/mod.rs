@@ -89,6 +89,30 @@ impl Keyring {
         self.ask(async |service| service.delete(&address).await).map(drop)
     }
 
+    /// Returns the checkpoint of the audit log at `log`, if the keychain holds one.
+    ///
+    /// # Errors
+    /// [`BackendError`].
+    pub(crate) fn checkpoint(&mut self, log: &Path) -> Result<Option<SecretValue>, BackendError> {
+        let addresses = [address_of_log(log)?];
+        self.ask(async |service| service.read(&addresses).await)
+            .map(|values| values.into_values().next())
+    }
+
+    /// Keeps the checkpoint of the audit log at `log`.
+    ///
+    /// # Errors
+    /// [`BackendError`].
+    pub(crate) fn keep_checkpoint(
+        &mut self,
+        log: &Path,
+        checkpoint: &SecretValue,
+    ) -> Result<(), BackendError> {
+        let address = address_of_log(log)?;
+        let change = Change { value: checkpoint, description: None, now: Timestamp::now() };
+        self.ask(async |service| service.write(&address, change).await)
+    }
+
     /// Runs one call within its deadline, on the connection of the last one where that still holds.
     fn ask<T>(
         &mut self,
@@ -147,7 +171,15 @@ impl Backend for Keyring {
 }
 
 fn address_of_vault(vault: &Path) -> Result<Address, BackendError> {
-    let path = vault.to_str().filter(|path| !path.contains('\0'));
-    let path = path.ok_or_else(|| fault::failed("the vault's path is not UTF-8".to_owned()))?;
+    let path = text_of(vault, "the vault's path is not UTF-8")?;
     Ok(Address::of_vault(path))
+}
+
+fn address_of_log(log: &Path) -> Result<Address, BackendError> {
+    Ok(Address::of_log(text_of(log, "the audit log's path is not UTF-8")?))
+}
+
+fn text_of<'a>(path: &'a Path, otherwise: &str) -> Result<&'a str, BackendError> {
+    let text = path.to_str().filter(|path| !path.contains('\0'));
+    text.ok_or_else(|| fault::failed(otherwise.to_owned()))
 }

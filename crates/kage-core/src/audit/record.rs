@@ -1,0 +1,79 @@
+//! What the log says, read.
+
+use std::collections::VecDeque;
+use std::path::Path;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::files::{Files, Go};
+use crate::disk::PathError;
+
+/// One line, as it was read: whoever can write the file can have made it up.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub struct Record {
+    /// Its number; `None` in the earlier format.
+    pub seq: Option<u64>,
+    /// When.
+    pub time: Timestamp,
+    /// What was done, such as `inject`.
+    pub action: String,
+    /// The name of the secret.
+    pub name: String,
+    /// Its scope.
+    pub scope: String,
+    /// The backend.
+    pub backend: String,
+    /// The directory that secrets were resolved for.
+    pub place: Option<String>,
+    /// The program that got the value.
+    pub program: Option<String>,
+    /// The agent that kage was started by.
+    pub agent: Option<String>,
+}
+
+/// The newest lines that were asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Records {
+    /// Those lines, the oldest first.
+    pub records: Vec<Record>,
+    /// How many lines of the log are none that kage can read.
+    pub unreadable: usize,
+}
+
+/// Reads the `last` newest lines of the log at `path` that are `wanted`; none where there is no log.
+///
+/// # Errors
+/// [`PathError`] when a file of it cannot be read.
+pub fn records(
+    path: &Path,
+    last: usize,
+    wanted: impl Fn(&Record) -> bool,
+) -> Result<Records, PathError> {
+    let mut newest = VecDeque::new();
+    let unreadable = each_record(path, |record| {
+        if !wanted(&record) {
+            return;
+        }
+        newest.push_back(record);
+        if newest.len() > last {
+            newest.pop_front();
+        }
+    })?;
+    Ok(Records { records: newest.into(), unreadable })
+}
+
+/// Shows each line to `see`, the oldest first. Returns how many could not be read.
+fn each_record(path: &Path, mut see: impl FnMut(Record)) -> Result<usize, PathError> {
+    let mut unreadable = 0;
+    for file in (Files { active: path.to_owned() }).snapshot()? {
+        file.each_line(|line| {
+            match serde_json::from_slice(line.bytes) {
+                Ok(record) => see(record),
+                Err(_) => unreadable += 1,
+            }
+            Go::On
+        })?;
+    }
+    Ok(unreadable)
+}
