@@ -20,7 +20,7 @@ use std::time::Duration;
 pub use chain::{Hash, NotAHash};
 pub use event::{Action, Actor, Event};
 pub use log::{AuditLog, sync};
-pub use record::{Record, Records, records};
+pub use record::{Record, Records, Uses, records};
 pub use verify::{Checkpoint, Checkpointed, Fault, Finding, Note, Position, Report, verify};
 
 /// How long the log may be held by another process: each holds it for one write.

@@ -1,6 +1,6 @@
 //! What the log says, read.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::files::{Files, Go};
 use crate::disk::PathError;
+use crate::name::Key;
 
 /// One line, as it was read: whoever can write the file can have made it up.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -30,6 +31,13 @@ pub struct Record {
     pub program: Option<String>,
     /// The agent that kage was started by.
     pub agent: Option<String>,
+}
+
+impl Record {
+    /// Returns whether somebody got the value.
+    fn is_use(&self) -> bool {
+        ["inject", "read"].contains(&self.action.as_str())
+    }
 }
 
 /// The newest lines that were asked for.
@@ -76,4 +84,36 @@ fn each_record(path: &Path, mut see: impl FnMut(Record)) -> Result<usize, PathEr
         })?;
     }
     Ok(unreadable)
+}
+
+/// When each secret was last used, as far as the log goes back.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Uses {
+    /// The time of the oldest line; `None` when there is none.
+    pub since: Option<Timestamp>,
+    last: BTreeMap<(String, String), Timestamp>,
+}
+
+impl Uses {
+    /// Reads the log at `path`.
+    ///
+    /// # Errors
+    /// [`PathError`] when a file of it cannot be read.
+    pub fn read(path: &Path) -> Result<Self, PathError> {
+        let mut uses = Self::default();
+        each_record(path, |record| {
+            uses.since = Some(uses.since.map_or(record.time, |since| since.min(record.time)));
+            if record.is_use() {
+                let last = uses.last.entry((record.name, record.scope)).or_insert(record.time);
+                *last = record.time.max(*last);
+            }
+        })?;
+        Ok(uses)
+    }
+
+    /// Returns when the value at `key` was last read or injected; `None` when the log has no such
+    /// line.
+    pub fn last(&self, key: &Key) -> Option<Timestamp> {
+        self.last.get(&(key.name.as_str().to_owned(), key.scope.to_string())).copied()
+    }
 }

@@ -1,14 +1,15 @@
 //! `kage secret list`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use kage_core::agent::Reach;
-use kage_core::name::Scope;
+use kage_core::name::{Key, Scope};
 use kage_core::resolve::{Plan, Wishes};
 use kage_core::store::{Found, Wanted};
 use serde::Serialize;
 
+use super::unused::{LastUse, unused};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::scope::{Folder, ScopeArgs};
@@ -22,6 +23,9 @@ pub(crate) struct Args {
     /// Only what would apply in this directory, as `kage run` would give it
     #[arg(long, conflicts_with_all = ["scope", "global"])]
     here: bool,
+    /// Only what nobody has used for so long, such as 90d, as far as the audit log goes back
+    #[arg(long, value_name = "TIME")]
+    unused: Option<String>,
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -36,7 +40,7 @@ impl Args {
 
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<(), Failure> {
     let policy = cx.policy()?;
-    let found = match args.scope.named(cx, &policy, Folder::MayBeGone)? {
+    let mut found = match args.scope.named(cx, &policy, Folder::MayBeGone)? {
         Some(scope) => cx.stores(&policy, None, None)?.list(Wanted::Scopes(&[scope]))?,
         None if args.here => {
             let place = cx.place(&policy, None, None)?;
@@ -50,7 +54,11 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<(), Failure> {
             super::lookup::everything(&stores, &[Scope::Global])?
         }
     };
-    if args.json { json(&found) } else { table(cx, &found) }
+    let last_uses = match &args.unused {
+        Some(period) => Some(unused(cx, period, &mut found)?),
+        None => None,
+    };
+    if args.json { json(&found, last_uses.as_ref()) } else { table(cx, &found, last_uses.as_ref()) }
 }
 
 #[derive(Serialize)]
@@ -62,10 +70,15 @@ struct Line<'a> {
     updated: Option<Timestamp>,
     description: Option<&'a str>,
     duplicates: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_use: Option<LastUse>,
 }
 
+/// What is known of each secret where `--unused` asks for it.
+type LastUses = BTreeMap<Key, LastUse>;
+
 impl<'a> Line<'a> {
-    fn of(found: &'a Found) -> Self {
+    fn of(found: &'a Found, last_uses: Option<&LastUses>) -> Self {
         let (key, meta) = (&found.entry.key, &found.entry.meta);
         Self {
             name: key.name.as_str(),
@@ -75,35 +88,39 @@ impl<'a> Line<'a> {
             updated: meta.updated,
             description: meta.description.as_deref(),
             duplicates: found.entry.duplicates,
+            last_use: last_uses.and_then(|uses| uses.get(key)).copied(),
         }
     }
 }
 
-fn json(found: &[Found]) -> Result<(), Failure> {
-    let lines: Vec<_> = found.iter().map(Line::of).collect();
+fn json(found: &[Found], last_uses: Option<&LastUses>) -> Result<(), Failure> {
+    let lines: Vec<_> = found.iter().map(|found| Line::of(found, last_uses)).collect();
     Ok(ui::print_json(&lines)?)
 }
 
-fn table(cx: &Context, found: &[Found]) -> Result<(), Failure> {
+fn table(cx: &Context, found: &[Found], last_uses: Option<&LastUses>) -> Result<(), Failure> {
+    if found.is_empty() && last_uses.is_some() {
+        ui::say("No secret was unused for so long.");
+        return Ok(());
+    }
     if found.is_empty() {
         ui::say("No secrets. Store one: kage secret set NAME");
         return Ok(());
     }
     let backends: BTreeSet<_> = found.iter().map(|found| found.backend).collect();
     let several = backends.len() > 1;
-    let header: &[&str] = if several {
-        &["Name", "Scope", "Updated", "Backend"]
-    } else {
-        &["Name", "Scope", "Updated"]
-    };
+    let mut header = vec!["Name", "Scope", "Updated"];
+    header.extend(several.then_some("Backend"));
+    header.extend(last_uses.is_some().then_some("Last used"));
     let now = Timestamp::now();
-    let mut table = table::new(header);
+    let mut table = table::new(&header);
     for found in found {
         let updated = found.entry.meta.updated;
         let updated = updated.map_or_else(|| "unknown".to_owned(), |then| ago(then, now));
         let key = &found.entry.key;
         let mut row = vec![key.name.to_string(), cx.scope_shown(&key.scope), updated];
         row.extend(several.then(|| found.backend.to_string()));
+        row.extend(last_uses.and_then(|uses| uses.get(key)).map(|last| last.shown(now)));
         table.add_row(row);
     }
     ui::print(table::titled("Secrets", &table))?;

@@ -13,5 +13,6 @@ pub(crate) mod namespace;
 pub(crate) mod run;
 pub(crate) mod set;
 pub(crate) mod trust;
+mod unused;
 pub(crate) mod vault;
 pub(crate) mod why;

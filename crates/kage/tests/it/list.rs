@@ -2,6 +2,7 @@
 
 use insta::assert_snapshot;
 
+use crate::daemons::GnomeKeyring;
 use crate::world::{KAGE, World};
 
 /// The secrets of the documentation's example.
@@ -89,6 +90,80 @@ fn nothing_stored_is_said_and_no_failure() {
     ------- stderr -------
     No secrets. Store one: kage secret set NAME
     [exit code: 0]
+    ");
+}
+
+#[test]
+fn what_nobody_has_used_is_told_from_what_nobody_knows() {
+    let world = World::with_vault();
+    for name in ["GIVEN", "OLD", "NEVER"] {
+        world.set(name, "global", "s3cr3t-for-list");
+    }
+    // Stored just now: none of them was unused for a day.
+    assert_snapshot!(world.kage(["list", "--unused", "1d"]), @"
+    ------- stderr -------
+    No secret was unused for so long.
+    [exit code: 0]
+    ");
+    let entry = |time: jiff::Timestamp, name: &str| {
+        format!(
+            r#"{{"time":"{time}","action":"inject","name":"{name}","scope":"global","backend":"vault","place":null,"program":"npm","agent":null}}"#
+        ) + "\n"
+    };
+    let ago = |days: i64| jiff::Timestamp::now() - jiff::SignedDuration::from_hours(24 * days);
+    let keyring = GnomeKeyring::start();
+    // Entries of another tool: nobody knows how long they have been there.
+    for name in ["GIVEN", "OLD", "NEVER"] {
+        let attributes = ["store", "--label", name, "service", "kage-global", "account", name];
+        keyring.secret_tool(&attributes, b"s3cr3t-for-list").success();
+    }
+    let world = World::with_keyring(&keyring);
+    assert_snapshot!(world.kage(["list", "--unused", "1d"]), @"
+    ------- stdout -------
+    Secrets
+    =======
+    ┌───────┬────────┬──────────┬───────────────────────────┐
+    │ Name  │ Scope  │ Updated  │ Last used                 │
+    ├───────┼────────┼──────────┼───────────────────────────┤
+    │ GIVEN │ global │ just now │ unknown: the log is empty │
+    │ NEVER │ global │ just now │ unknown: the log is empty │
+    │ OLD   │ global │ just now │ unknown: the log is empty │
+    └───────┴────────┴──────────┴───────────────────────────┘
+    [exit code: 0]
+    ");
+    world.write(".local/state/kage/audit.jsonl", entry(ago(100), "OLD") + &entry(ago(1), "GIVEN"));
+    assert_snapshot!(world.kage(["list", "--unused", "90d"]), @"
+    ------- stdout -------
+    Secrets
+    =======
+    ┌───────┬────────┬──────────┬───────────────────────────────────────┐
+    │ Name  │ Scope  │ Updated  │ Last used                             │
+    ├───────┼────────┼──────────┼───────────────────────────────────────┤
+    │ NEVER │ global │ just now │ not since the log began, 3 months ago │
+    │ OLD   │ global │ just now │ 3 months ago                          │
+    └───────┴────────┴──────────┴───────────────────────────────────────┘
+    [exit code: 0]
+    ");
+    assert_snapshot!(world.kage(["list", "--unused", "120d"]), @"
+    ------- stdout -------
+    Secrets
+    =======
+    ┌───────┬────────┬──────────┬─────────────────────────────────────┐
+    │ Name  │ Scope  │ Updated  │ Last used                           │
+    ├───────┼────────┼──────────┼─────────────────────────────────────┤
+    │ NEVER │ global │ just now │ unknown: the log began 3 months ago │
+    └───────┴────────┴──────────┴─────────────────────────────────────┘
+    [exit code: 0]
+    ");
+    let json = world.kage(["list", "--unused", "90d", "--json"]).out();
+    let lines: Vec<serde_json::Value> = serde_json::from_str(&json).unwrap();
+    let states: Vec<_> = lines.iter().map(|line| &line["last_use"]["state"]).collect();
+    assert_eq!(states, ["not_since", "at"]);
+    assert_snapshot!(world.kage(["list", "--unused", "soon"]), @"
+    ------- stderr -------
+    error: this is no length of time
+    hint: give it as days, weeks or hours: 90d, 12w, 36h
+    [exit code: 2]
     ");
 }
 
