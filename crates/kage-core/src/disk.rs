@@ -238,13 +238,14 @@ impl Appender {
         if let Some(folder) = path.parent() {
             make_folder(folder)?;
         }
-        Self::opened(path, OpenOptions::new().create(true).mode(0o600))
+        Self::opened(path, OpenOptions::new().append(true).create(true).mode(0o600))
     }
 
-    /// Opens `path` for appending; `None` when there is no such file.
+    /// Opens `path` to hold it and to look at its end, not to append; `None` when there is no such
+    /// file.
     ///
     /// # Errors
-    /// [`PathError`] when it cannot be opened for reading and writing or is no regular file.
+    /// [`PathError`] when it cannot be opened for reading or is no regular file.
     pub fn open_existing(path: &Path) -> Result<Option<Self>, PathError> {
         match Self::opened(path, &mut OpenOptions::new()) {
             Ok(appender) => Ok(Some(appender)),
@@ -255,7 +256,7 @@ impl Appender {
 
     fn opened(path: &Path, options: &mut OpenOptions) -> Result<Self, PathError> {
         let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
-        options.read(true).append(true).custom_flags(flags);
+        options.read(true).custom_flags(flags);
         let file = options.open(path).and_then(only_a_file).map_err(PathError::at("open", path))?;
         Ok(Self { path: path.to_owned(), file })
     }

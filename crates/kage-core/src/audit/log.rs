@@ -89,8 +89,12 @@ impl AuditLog {
             return Ok(());
         }
         let archive = self.files.archive(End::of(&held)?.seq.unwrap_or(0));
-        // Nothing is written over: where the name is taken, the file grows on.
-        if archive.exists() { Ok(()) } else { held.move_to(&archive) }
+        // Nothing is written over. Where the name is taken, or the file cannot be moved (root may
+        // have made it append-only), it grows on: that is no reason to refuse a value.
+        if !archive.exists() {
+            held.move_to(&archive).unwrap_or_default();
+        }
+        Ok(())
     }
 
     /// Writes the first numbered lines of a file: they follow the newest full file, and say which is

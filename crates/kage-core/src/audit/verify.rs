@@ -627,6 +627,20 @@ mod tests {
     }
 
     #[test]
+    fn a_full_file_whose_name_is_taken_grows_on_and_nothing_is_written_over() {
+        let world = World::of(1);
+        let taken = world.folder.path().join("audit-000000000001.jsonl");
+        fs::write(&taken, "").unwrap();
+        let each_is_full = Limits { full_bytes: 1, kept: 9 };
+        record(&AuditLog::with_limits(&world.path(), each_is_full), 1);
+        assert_eq!(fs::read(&taken).unwrap(), b"");
+        let report = world.verified();
+        assert_eq!((report.findings, report.notes), (vec![], vec![]));
+        assert_eq!(report.files, [taken, world.path()]);
+        assert_eq!(report.lines, 2);
+    }
+
+    #[test]
     fn a_change_of_files_that_was_interrupted_goes_on() {
         let world = World::of(40);
         let newest = world.files().pop().unwrap();
