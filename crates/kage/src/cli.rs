@@ -257,7 +257,8 @@ impl Command {
             Self::Vault { command } => (Act::Person, command.words()),
             Self::Check(_) => (Act::Look(Reach::Here), "check"),
             Self::Trust(_) => (Act::Person, "trust"),
-            Self::Audit(_) => (Act::Person, "audit"),
+            // In the log are the names of all repositories.
+            Self::Audit(args) => (Act::Person, args.words()),
             Self::Doctor(_) => (Act::Look(Reach::Here), "doctor"),
             // It has a home of its own, and looks at nothing else.
             Self::Demo(_) => (Act::Harmless, "demo"),

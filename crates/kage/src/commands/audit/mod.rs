@@ -35,6 +35,15 @@ enum Command {
 }
 
 impl Args {
+    /// Returns the words of the command.
+    pub(crate) fn words(&self) -> &'static str {
+        match &self.command {
+            None => "audit",
+            Some(Command::Verify(_)) => "audit verify",
+            Some(Command::Checkpoint(_)) => "audit checkpoint",
+        }
+    }
+
     pub(crate) fn wants_json(&self) -> bool {
         match &self.command {
             None => self.json,
