@@ -13,8 +13,10 @@ use kage_core::store::vault::Unlock;
 
 use crate::clipboard;
 use crate::commands::{
-    audit, check, delete, demo, doctor, get, list, namespace, run, set, trust, vault, why,
+    audit, check, completions, delete, demo, doctor, get, list, man, namespace, run, set, trust,
+    vault, why,
 };
+use crate::completion;
 use crate::context::Context;
 use crate::exit;
 use crate::failure::{Failure, Kind};
@@ -25,7 +27,7 @@ use crate::ui::Ui;
 #[derive(Debug, Parser)]
 #[command(name = "kage", version, max_term_width = 100)]
 #[command(after_help = "Start with `kage demo`: two minutes, and nothing of yours is touched.")]
-struct Cli {
+pub(crate) struct Cli {
     #[command(flatten)]
     global: Global,
     #[command(subcommand)]
@@ -33,7 +35,7 @@ struct Cli {
 }
 
 /// How the vault is opened, where it is one that keeps the secrets.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub(crate) struct Global {
     /// Read the vault's passphrase from the first line of a file
     #[arg(long, global = true, value_name = "FILE", hide_short_help = true)]
@@ -95,6 +97,11 @@ enum Command {
     Audit(audit::Args),
     Doctor(doctor::Args),
     Demo(demo::Args),
+    Completions(completions::Args),
+    Man(man::Args),
+    /// Answer a shell's script: started by those of `completions`
+    #[command(name = completion::COMMAND, hide = true)]
+    Complete(completion::Question),
     /// Offer the text on standard input on the clipboard: started by `get --clipboard`
     #[command(name = clipboard::OWNER_COMMAND, hide = true)]
     OwnClipboard,
@@ -230,6 +237,11 @@ impl Command {
             Self::Audit(args) => audit::run(cx, &args),
             Self::Doctor(args) => doctor::run(cx, &args),
             Self::Demo(args) => demo::run(cx, &args).map(done),
+            Self::Completions(args) => completions::run(&args).map(done),
+            Self::Man(args) => man::run(cx, &args).map(done),
+            Self::Complete(question) => {
+                Ok(completion::answer(question, cx.directory().ok()).map(done)?)
+            }
             Self::OwnClipboard => clipboard::own().map(done),
         }
     }
@@ -262,6 +274,10 @@ impl Command {
             Self::Doctor(_) => (Act::Look(Reach::Here), "doctor"),
             // It has a home of its own, and looks at nothing else.
             Self::Demo(_) => (Act::Harmless, "demo"),
+            Self::Completions(_) => (Act::Harmless, "completions"),
+            Self::Man(_) => (Act::Harmless, "man"),
+            // Inside an agent it names no secret.
+            Self::Complete(_) => (Act::Look(Reach::Here), completion::COMMAND),
             Self::OwnClipboard => (Act::Person, "secret get --clipboard"),
         }
     }
@@ -287,6 +303,9 @@ impl Command {
             | Self::Delete(_)
             | Self::Vault { .. }
             | Self::Demo(_)
+            | Self::Completions(_)
+            | Self::Man(_)
+            | Self::Complete(_)
             | Self::OwnClipboard => false,
         }
     }

@@ -12,7 +12,7 @@ use kage_core::exec::Sealed;
 use kage_core::name::{Label, Scope, SecretName};
 use kage_core::resolve::{Membership, Place, PlaceError, Question, place};
 use kage_core::store::vault::Unlock;
-use kage_core::store::{Attendant, Machine, Stores};
+use kage_core::store::{Attendant, Machine, Nobody, Stores};
 
 use crate::cli::Global;
 use crate::env_vars;
@@ -262,6 +262,21 @@ impl Context {
         place: Option<&Place>,
         program: Option<&OsString>,
     ) -> Result<Stores, Failure> {
+        self.stores_attended(policy, place, program, self.attendant())
+    }
+
+    /// Opens the stores for a list that nobody is asked for.
+    pub(crate) fn quiet_stores(&self, policy: &Policy) -> Result<Stores, Failure> {
+        self.stores_attended(policy, None, None, Arc::new(Nobody))
+    }
+
+    fn stores_attended(
+        &self,
+        policy: &Policy,
+        place: Option<&Place>,
+        program: Option<&OsString>,
+        attendant: Arc<dyn Attendant>,
+    ) -> Result<Stores, Failure> {
         let place = place.map(|place| place.dir.clone()).or_else(|| self.directory.clone());
         let actor = Actor {
             program: program.map(|program| program.to_string_lossy().into_owned()),
@@ -270,7 +285,7 @@ impl Context {
         };
         let audit = AuditLog::at(&self.audit_file());
         let unlock = self.global.unlock(self)?;
-        Ok(Stores::open(audit, actor, policy, &self.machine(), unlock, self.attendant()))
+        Ok(Stores::open(audit, actor, policy, &self.machine(), unlock, attendant))
     }
 
     /// Returns how the vault is opened, as the command line says.

@@ -4,6 +4,7 @@
 mod cli;
 mod clipboard;
 mod commands;
+mod completion;
 mod context;
 mod env_vars;
 mod exit;

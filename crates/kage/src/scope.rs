@@ -3,9 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use clap_complete::engine::ArgValueCompleter;
 use kage_core::config::Policy;
 use kage_core::name::{Label, NameError, RepoPath, Scope, SecretName};
 
+use crate::completion::live;
 use crate::context::Context;
 use crate::failure::{Failure, Kind};
 use crate::ui::printable;
@@ -14,7 +16,7 @@ use crate::ui::printable;
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ScopeArgs {
     /// Scope: `global`, `namespace:NAME`, `repo:PATH`, or `repo` for the repository here
-    #[arg(short, long, value_name = "SCOPE")]
+    #[arg(short, long, value_name = "SCOPE", add = ArgValueCompleter::new(live::scopes))]
     scope: Option<String>,
     /// Short for `--scope global`
     #[arg(short, long, conflicts_with = "scope")]

@@ -1,10 +1,12 @@
 //! `kage secret delete`.
 
+use clap_complete::engine::ArgValueCompleter;
 use kage_core::config::Policy;
 use kage_core::name::{Key, SecretName};
 use kage_core::store::Stores;
 
 use super::lookup;
+use crate::completion::live;
 use crate::context::Context;
 use crate::failure::{Failure, Kind};
 use crate::scope::{self, Folder, ScopeArgs};
@@ -16,7 +18,7 @@ use crate::ui::{self, listed, terminal};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Name of the secret
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = ArgValueCompleter::new(live::names))]
     name: String,
     #[command(flatten)]
     scope: ScopeArgs,

@@ -1,5 +1,6 @@
 //! `kage secret get`.
 
+use clap_complete::engine::ArgValueCompleter;
 use kage_core::name::{Key, Scope};
 use kage_core::secret::SecretValue;
 use kage_core::store::{Found, Purpose, Stores, Wanted};
@@ -7,6 +8,7 @@ use serde::Serialize;
 
 use super::lookup;
 use crate::clipboard;
+use crate::completion::live;
 use crate::context::Context;
 use crate::failure::{Failure, Kind};
 use crate::scope::{self, Folder, ScopeArgs};
@@ -21,7 +23,7 @@ const MASK: &str = "********";
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Name of the secret
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = ArgValueCompleter::new(live::names))]
     name: String,
     #[command(flatten)]
     scope: ScopeArgs,

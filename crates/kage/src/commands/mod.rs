@@ -3,12 +3,14 @@
 
 pub(crate) mod audit;
 pub(crate) mod check;
+pub(crate) mod completions;
 pub(crate) mod delete;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod get;
 pub(crate) mod list;
 mod lookup;
+pub(crate) mod man;
 pub(crate) mod namespace;
 pub(crate) mod run;
 pub(crate) mod set;

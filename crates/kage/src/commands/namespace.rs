@@ -2,10 +2,12 @@
 
 use std::path::Path;
 
+use clap_complete::engine::{ArgValueCandidates, ArgValueCompleter};
 use kage_core::config::{self, Policy};
 use kage_core::name::{BackendName, Label};
 use serde::Serialize;
 
+use crate::completion::live;
 use crate::context::Context;
 use crate::failure::{Failure, Kind};
 use crate::scope;
@@ -24,7 +26,7 @@ pub(crate) enum Command {
     /// Show one namespace
     Show {
         /// Name of the namespace
-        #[arg(value_name = "NAME")]
+        #[arg(value_name = "NAME", add = ArgValueCompleter::new(live::namespaces))]
         name: String,
         /// Print JSON
         #[arg(long)]
@@ -33,13 +35,13 @@ pub(crate) enum Command {
     /// Make a namespace, or add repositories to it
     Add {
         /// Name of the namespace
-        #[arg(value_name = "NAME")]
+        #[arg(value_name = "NAME", add = ArgValueCompleter::new(live::namespaces))]
         name: String,
         /// Repositories: paths, or patterns such as '~/work/*'
-        #[arg(value_name = "PATH", required = true)]
+        #[arg(value_name = "PATH", required = true, value_hint = clap::ValueHint::DirPath)]
         repos: Vec<String>,
         /// Keep this namespace's secrets in another backend: `keyring` or `vault`
-        #[arg(long, value_name = "BACKEND")]
+        #[arg(long, value_name = "BACKEND", add = ArgValueCandidates::new(live::backends))]
         backend: Option<String>,
         /// Say what would change, and stop
         #[arg(short = 'n', long)]
@@ -49,10 +51,10 @@ pub(crate) enum Command {
     #[command(visible_alias = "rm", alias = "delete")]
     Remove {
         /// Name of the namespace
-        #[arg(value_name = "NAME")]
+        #[arg(value_name = "NAME", add = ArgValueCompleter::new(live::namespaces))]
         name: String,
         /// Repositories, as they are listed; all of the namespace when none is given
-        #[arg(value_name = "PATH")]
+        #[arg(value_name = "PATH", value_hint = clap::ValueHint::DirPath)]
         repos: Vec<String>,
         /// Say what would change, and stop
         #[arg(short = 'n', long)]

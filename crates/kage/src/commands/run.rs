@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 
+use clap_complete::engine::ArgValueCompleter;
 use kage_core::agent::Reach;
 use kage_core::config::{Answer, Required};
 use kage_core::name::{Label, SecretName};
@@ -12,6 +13,7 @@ use kage_core::{exec, inject};
 use serde::Serialize;
 
 use super::lookup;
+use crate::completion::live;
 use crate::context::Context;
 use crate::failure::{Failure, Kind};
 use crate::scope;
@@ -25,15 +27,17 @@ use crate::ui::{self, amount, listed, table};
 pub(crate) struct Args {
     /// Only these names
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
+    #[arg(add = ArgValueCompleter::new(live::names_here))]
     only: Vec<String>,
     /// Leave the environment's own value of this name, where it has one
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
+    #[arg(add = ArgValueCompleter::new(live::names_here))]
     keep_env: Vec<String>,
     /// The secrets of another directory
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_hint = clap::ValueHint::DirPath)]
     repo: Option<String>,
     /// The secrets of this namespace
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", add = ArgValueCompleter::new(live::namespaces))]
     namespace: Option<String>,
     /// Show what would be given, without reading a value, and stop
     #[arg(long)]

@@ -4,12 +4,14 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, IsTerminal as _};
 
+use clap_complete::engine::ArgValueCompleter;
 use kage_core::name::{Key, Scope};
 use kage_core::secret::SecretValue;
 use kage_core::store::Wanted;
 use kage_core::{advice, exec, inject};
 
 use crate::clipboard;
+use crate::completion::live;
 use crate::context::Context;
 use crate::failure::{Failure, Kind};
 use crate::scope::{self, Folder, ScopeArgs};
@@ -30,7 +32,7 @@ const GENERATED: &str = "32";
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct Args {
     /// Name of the secret: the environment variable that a command gets
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = ArgValueCompleter::new(live::names))]
     name: String,
     // Caught here, so that the value is refused with the reason and not repeated.
     #[arg(hide = true)]
@@ -38,7 +40,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     scope: ScopeArgs,
     /// Read the value from a file, with its line ends
-    #[arg(long, value_name = "FILE", group = "source")]
+    #[arg(long, value_name = "FILE", group = "source", value_hint = clap::ValueHint::FilePath)]
     from_file: Option<String>,
     /// Generate the value: letters and digits
     #[arg(long, value_name = "LEN", group = "source", num_args = 0..=1, require_equals = true)]

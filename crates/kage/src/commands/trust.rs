@@ -21,7 +21,7 @@ use crate::ui::{self, ago, brief, listed, table, terminal};
 #[expect(clippy::struct_excessive_bools, reason = "they are options of the command line")]
 pub(crate) struct Args {
     /// The repository, if not the one here
-    #[arg(value_name = "PATH")]
+    #[arg(value_name = "PATH", value_hint = clap::ValueHint::DirPath)]
     path: Option<String>,
     /// List what you trust
     #[arg(long, conflicts_with_all = ["path", "revoke", "yes"])]

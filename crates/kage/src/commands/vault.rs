@@ -45,7 +45,7 @@ pub(crate) enum Command {
 #[derive(Debug, clap::Args)]
 pub(crate) struct KeyArgs {
     /// Protect it by an age identity: its file, or its `age1…` recipient
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     identity: Option<String>,
     /// Protect it by a key that the keychain holds
     #[arg(long, conflicts_with = "identity")]

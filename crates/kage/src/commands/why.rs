@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt as _;
 
+use clap_complete::engine::ArgValueCompleter;
 use jiff::Timestamp;
 use kage_core::agent::Reach;
 use kage_core::config::{MANIFEST_PATH, Policy};
@@ -13,6 +14,7 @@ use kage_core::store::{Purpose, Stores};
 use serde::Serialize;
 
 use super::lookup;
+use crate::completion::live;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::scope;
@@ -24,13 +26,13 @@ use crate::ui::{self, ago, amount, printable, table};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Name of the secret
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = ArgValueCompleter::new(live::names))]
     name: String,
     /// Explain it for another directory
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_hint = clap::ValueHint::DirPath)]
     repo: Option<String>,
     /// Explain it for another namespace
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", add = ArgValueCompleter::new(live::namespaces))]
     namespace: Option<String>,
     /// Print JSON
     #[arg(long)]

@@ -31,6 +31,8 @@ pub(crate) const COMMANDS: &[&str] = &[
     "audit checkpoint",
     "doctor",
     "demo",
+    "completions",
+    "man",
 ];
 
 #[test]
