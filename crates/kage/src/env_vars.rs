@@ -1,8 +1,8 @@
-//! Environment variables that kage reads, all of them. `docs/environment.md` explains them.
+//! Environment variables that kage reads, all of them. `docs/environment.md` shows their comments.
 
-/// The configuration file, in the place of the default one.
+/// The configuration file, in the place of the default one. An absolute path; another one is ignored.
 pub(crate) const KAGE_CONFIG: &str = "KAGE_CONFIG";
-/// The user's home folder.
+/// Your home folder. It must be an absolute path.
 pub(crate) const HOME: &str = "HOME";
 /// Where configurations are kept, if not in `~/.config`.
 pub(crate) const XDG_CONFIG_HOME: &str = "XDG_CONFIG_HOME";
@@ -10,7 +10,7 @@ pub(crate) const XDG_CONFIG_HOME: &str = "XDG_CONFIG_HOME";
 pub(crate) const XDG_DATA_HOME: &str = "XDG_DATA_HOME";
 /// Where state is kept, if not in `~/.local/state`.
 pub(crate) const XDG_STATE_HOME: &str = "XDG_STATE_HOME";
-/// Where the session bus is looked for, if no address of one is set.
+/// Where the session bus is looked for if `DBUS_SESSION_BUS_ADDRESS` is not set.
 pub(crate) const XDG_RUNTIME_DIR: &str = "XDG_RUNTIME_DIR";
 /// The address of the session bus, on which the Secret Service is.
 pub(crate) const DBUS_SESSION_BUS_ADDRESS: &str = "DBUS_SESSION_BUS_ADDRESS";

@@ -13,15 +13,16 @@ use crate::exit;
 use crate::ui::{self, terminal::AskError};
 use crate::ui::{Mark, Ui, printable};
 
-/// What kind of failure it is: the word in `--json`, and the exit code.
+/// What kind of failure it is: the word in `--json`, and the exit code. `docs/exit-codes.md` shows
+/// the comments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Kind {
     /// Could not, for a reason of its own.
     Failed,
-    /// The command line makes no sense.
+    /// The command line makes no sense, or asks for what kage refuses.
     Usage,
-    /// There is no such secret.
+    /// There is no such secret, or `run`: one that the repository requires is missing.
     NotFound,
     /// A keychain or vault is locked.
     Locked,
@@ -35,13 +36,14 @@ pub(crate) enum Kind {
     TimedOut,
     /// The configuration cannot be used.
     Config,
-    /// The use could not be recorded.
+    /// The use could not be recorded, so no value was given; or a value was stored or removed, and the
+    /// message says that this could not be recorded.
     Audit,
     /// An environment cannot hold the values.
     Environment,
-    /// The child's program was found and cannot be run.
+    /// `run`: the command was found and cannot be run.
     NotExecutable,
-    /// The child's program was not found.
+    /// `run`: the command was not found.
     NoProgram,
 }
 

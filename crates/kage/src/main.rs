@@ -6,6 +6,8 @@ mod clipboard;
 mod commands;
 mod completion;
 mod context;
+#[cfg(test)]
+mod docs;
 mod env_vars;
 mod exit;
 mod failure;

@@ -1,11 +1,10 @@
-//! The documents name what the code has: settings, reserved names, variables, exit codes, modules.
+//! The documents name what the code has: settings, modules, what holds the invariants. The parts that
+//! are made from the code are tested where they are made, in the program.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use kage_core::agent::{AGENTS, Agent};
 use kage_core::config::{ConfigError, Manifest, Policy};
-use kage_core::name::reserved::{CREDENTIALS, Pattern, TABLE};
 
 use crate::tidy::{MAY_USE, files_below};
 
@@ -135,52 +134,6 @@ fn every_example_of_a_configuration_is_understood() {
     }
 }
 
-fn written(pattern: &Pattern) -> String {
-    match pattern {
-        Pattern::Is(whole) => (*whole).to_owned(),
-        Pattern::Begins(start) => format!("{start}*"),
-        Pattern::Ends(end) => format!("*{end}"),
-    }
-}
-
-#[test]
-fn the_reserved_names_are_those_of_the_table_in_its_order() {
-    let document = read("docs/environment.md");
-    let titles = [
-        "Dynamic loader",
-        "Interpreters",
-        "Git",
-        "Helpers",
-        "Network",
-        "Agents",
-        "kage",
-        "Folders",
-        "Shells",
-    ];
-    assert_eq!(titles.len(), TABLE.len());
-    for (title, (class, patterns)) in titles.iter().zip(TABLE) {
-        let mut documented = literals(section(&document, title));
-        if *title == "Agents" {
-            for name in CREDENTIALS {
-                assert!(documented.remove(name), "{name}");
-            }
-        }
-        let patterns: Vec<_> = patterns.iter().map(written).collect();
-        let expected: BTreeSet<_> = patterns.iter().map(String::as_str).collect();
-        assert_eq!(documented, expected, "{class:?}");
-    }
-}
-
-#[test]
-fn every_marker_of_an_agent_is_documented() {
-    let document = read("docs/environment.md");
-    let table = rows(section(&document, "Markers of agents"));
-    let documented: Vec<_> = table.iter().map(|row| (row[0].trim_matches('`'), row[1])).collect();
-    let markers = |agent: &'static Agent| agent.markers.iter().map(|it| (*it, agent.name));
-    let expected: Vec<_> = AGENTS.iter().flat_map(markers).collect();
-    assert_eq!(documented, expected);
-}
-
 #[test]
 fn the_map_shows_every_module_and_what_it_may_use() {
     let map = read("ARCHITECTURE.md");
@@ -247,63 +200,6 @@ fn the_tests_that_hold_the_invariants_are_there() {
             }
         }
     }
-}
-
-/// Returns the constants of a file, such as `NOT_FOUND` and `3`.
-fn constants(file: &str) -> Vec<(String, String)> {
-    let text = read(file);
-    let constant = |line: &str| {
-        let (name, rest) = line.split_once("const ")?.1.split_once(": ")?;
-        let value = rest.split_once(" = ")?.1.trim_end_matches(';').trim_matches('"');
-        Some((name.to_owned(), value.to_owned()))
-    };
-    let found: Vec<_> = text.lines().filter_map(constant).collect();
-    assert!(!found.is_empty(), "{file}");
-    found
-}
-
-#[test]
-fn every_variable_that_is_read_is_documented() {
-    let document = read("docs/environment.md");
-    let table = rows(section(&document, "Variables that kage reads"));
-    let documented: BTreeSet<_> = table.iter().map(|row| row[0].trim_matches('`')).collect();
-    let constants = constants("crates/kage/src/env_vars.rs");
-    let read: BTreeSet<_> = constants.iter().map(|(_, variable)| variable.as_str()).collect();
-    assert_eq!(documented, read);
-}
-
-#[test]
-fn every_exit_code_is_documented() {
-    let document = read("docs/exit-codes.md");
-    let table = rows(section(&document, "Exit codes"));
-    let documented: Vec<_> = table.iter().map(|row| row[0]).collect();
-    let constants = constants("crates/kage/src/exit.rs");
-    let codes: Vec<_> = constants.iter().map(|(_, code)| code.as_str()).collect();
-    assert_eq!(documented, codes);
-}
-
-#[test]
-fn every_kind_of_failure_is_documented() {
-    let document = read("docs/exit-codes.md");
-    let table = rows(section(&document, "Failures in JSON"));
-    let documented: BTreeSet<_> =
-        table.iter().map(|row| row[0].trim_matches('`').to_owned()).collect();
-    let source = read("crates/kage/src/failure.rs");
-    let kinds = source.split_once("enum Kind {").expect("it is there").1;
-    let kinds = kinds.split_once('}').expect("it ends").0.lines().map(str::trim);
-    let kinds = kinds.filter(|line| !line.starts_with("//") && !line.is_empty());
-    assert_eq!(documented, kinds.map(snake_case).collect());
-}
-
-fn snake_case(variant: &str) -> String {
-    let mut name = String::new();
-    for letter in variant.trim_end_matches(',').chars() {
-        if letter.is_ascii_uppercase() && !name.is_empty() {
-            name.push('_');
-        }
-        name.push(letter.to_ascii_lowercase());
-    }
-    name
 }
 
 #[test]
