@@ -16,13 +16,17 @@ use crate::ui::{self, listed, terminal};
 ///
 /// Without a scope, the name must be in one scope only.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  kage secret delete GITHUB_TOKEN --scope repo:~/code/api
+  kage secret delete GITHUB_TOKEN --global --yes")]
 pub(crate) struct Args {
     /// Name of the secret
     #[arg(value_name = "NAME", add = ArgValueCompleter::new(live::names))]
     name: String,
     #[command(flatten)]
     scope: ScopeArgs,
-    /// Do not ask
+    /// Do not ask; needed where there is no terminal
     #[arg(short, long)]
     yes: bool,
     /// Say what would be removed, and stop

@@ -19,8 +19,14 @@ const MASK: &str = "********";
 
 /// Show a secret as an agent here would get it
 ///
-/// The value itself is shown only with --reveal.
+/// Without a scope, it is the one that wins in this directory. The value itself is shown only with --reveal,
+/// and never inside an agent.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  kage secret get GITHUB_TOKEN
+  kage secret get GITHUB_TOKEN --reveal | gh auth login --with-token
+  kage secret get GITHUB_TOKEN --scope repo:~/code/api --clipboard")]
 pub(crate) struct Args {
     /// Name of the secret
     #[arg(value_name = "NAME", add = ArgValueCompleter::new(live::names))]

@@ -16,7 +16,13 @@ use crate::scope::{Folder, ScopeArgs};
 use crate::ui::{self, ago, table};
 
 /// List secrets, never their values
+///
+/// Without options, it is everything that kage stored, in all scopes.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  kage secret list --here
+  kage secret list --scope namespace:production --json")]
 pub(crate) struct Args {
     #[command(flatten)]
     scope: ScopeArgs,

@@ -33,6 +33,10 @@ pub(crate) enum Command {
         json: bool,
     },
     /// Make a namespace, or add repositories to it
+    #[command(after_help = "\
+Examples:
+  kage namespace add work '~/work/*'
+  kage namespace add production ~/code/payments --backend vault")]
     Add {
         /// Name of the namespace
         #[arg(value_name = "NAME", add = ArgValueCompleter::new(live::namespaces))]

@@ -24,19 +24,26 @@ use crate::ui::{self, amount, listed, table};
 /// kage becomes the command: its exit code, its signals and its terminal are exactly its own. When kage itself
 /// fails first, the exit code is 125.
 #[derive(Debug, clap::Args)]
+#[command(override_usage = "kage run [OPTIONS] -- COMMAND [ARGUMENT]...")]
+#[command(after_help = "\
+Examples:
+  kage run -- claude
+  kage run --only DATABASE_URL,API_KEY -- npm test
+  kage run --plan
+  kage run --repo ~/code/api -- ./deploy.sh")]
 pub(crate) struct Args {
-    /// Only these names
+    /// Give only these secrets; one that is not set is an error
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     #[arg(add = ArgValueCompleter::new(live::names_here))]
     only: Vec<String>,
-    /// Leave the environment's own value of this name, where it has one
+    /// Leave the environment's own values of these names, where it has them
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     #[arg(add = ArgValueCompleter::new(live::names_here))]
     keep_env: Vec<String>,
-    /// The secrets of another directory
+    /// Give the secrets of another directory; the command still runs in this one
     #[arg(long, value_name = "PATH", value_hint = clap::ValueHint::DirPath)]
     repo: Option<String>,
-    /// The secrets of this namespace
+    /// Give the secrets of this namespace, whichever the repository is in
     #[arg(long, value_name = "NAME", add = ArgValueCompleter::new(live::namespaces))]
     namespace: Option<String>,
     /// Show what would be given, without reading a value, and stop

@@ -27,9 +27,16 @@ const GENERATED: &str = "32";
 /// Store a secret, or replace its value
 ///
 /// Asks for the value without showing it. When standard input is a pipe or a file, the value is read from
-/// there, and one line end at its end is left out.
+/// there, and one line end at its end is left out. Without a scope it is stored in `global`.
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
+#[command(after_help = "\
+Examples:
+  kage secret set GITHUB_TOKEN
+  kage secret set GITHUB_TOKEN --scope repo
+  kage secret set SIGNING_KEY --scope namespace:production --from-file key.pem
+  pass show github | kage secret set GITHUB_TOKEN
+  kage secret set SESSION_KEY --generate=64")]
 pub(crate) struct Args {
     /// Name of the secret: the environment variable that a command gets
     #[arg(value_name = "NAME", add = ArgValueCompleter::new(live::names))]
@@ -42,7 +49,7 @@ pub(crate) struct Args {
     /// Read the value from a file, with its line ends
     #[arg(long, value_name = "FILE", group = "source", value_hint = clap::ValueHint::FilePath)]
     from_file: Option<String>,
-    /// Generate the value: letters and digits
+    /// Generate the value: LEN letters and digits (8 to 4096), or 32
     #[arg(long, value_name = "LEN", group = "source", num_args = 0..=1, require_equals = true)]
     #[arg(default_missing_value = GENERATED, value_parser = clap::value_parser!(u16).range(8..=4096))]
     generate: Option<u16>,

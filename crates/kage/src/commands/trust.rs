@@ -18,6 +18,12 @@ use crate::ui::{self, ago, brief, listed, table, terminal};
 /// A repository's `.kage/config.toml` may ask for a namespace, require secrets, and narrow what its commands are
 /// given. It counts once you trust it, and no longer when one byte of it changes.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  kage trust
+  kage trust ~/code/payments
+  kage trust --list
+  kage trust --revoke ~/code/payments")]
 #[expect(clippy::struct_excessive_bools, reason = "they are options of the command line")]
 pub(crate) struct Args {
     /// The repository, if not the one here
@@ -29,7 +35,7 @@ pub(crate) struct Args {
     /// Trust the repository's manifest no longer
     #[arg(long, conflicts_with = "yes")]
     revoke: bool,
-    /// Do not ask
+    /// Do not ask; needed where there is no terminal
     #[arg(short, long)]
     yes: bool,
     /// Print the list as JSON

@@ -16,7 +16,14 @@ use crate::ui::{self, terminal};
 /// What to do with the vault.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
-    /// Make the vault
+    /// Make the vault: one encrypted file
+    ///
+    /// Asks for a passphrase twice, unless another protection is chosen.
+    #[command(after_help = "\
+Examples:
+  kage vault init --default
+  kage vault init --identity ~/key.txt
+  kage vault init --keychain")]
     Init {
         #[command(flatten)]
         key: KeyArgs,

@@ -24,6 +24,10 @@ use crate::ui::{self, ago, amount, printable, table};
 ///
 /// Shows every scope that could answer, in order, which one does, and what would change it. Never shows a value.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  kage secret why API_KEY
+  kage secret why API_KEY --repo ~/code/payments")]
 pub(crate) struct Args {
     /// Name of the secret
     #[arg(value_name = "NAME", add = ArgValueCompleter::new(live::names))]

@@ -134,7 +134,7 @@ fn what_is_typed_wrongly_starts_nothing_and_is_125() {
       tip: a similar argument exists: '--only'
       tip: to pass '--onyl' as a value, use '-- --onyl'
 
-    Usage: kage run --only <NAME,…> [COMMAND]...
+    Usage: kage run [OPTIONS] -- COMMAND [ARGUMENT]...
 
     For more information, try '--help'.
     [exit code: 125]
@@ -144,7 +144,7 @@ fn what_is_typed_wrongly_starts_nothing_and_is_125() {
     error: the following required arguments were not provided:
       <COMMAND>...
 
-    Usage: kage run <COMMAND>...
+    Usage: kage run [OPTIONS] -- COMMAND [ARGUMENT]...
 
     For more information, try '--help'.
     [exit code: 125]
