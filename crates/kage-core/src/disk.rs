@@ -318,7 +318,9 @@ impl Held<'_> {
     /// [`PathError`] when it cannot be read.
     pub fn tail(&self, max_bytes: u64) -> Result<Vec<u8>, PathError> {
         let bytes = self.bytes()?;
-        let mut tail = Vec::new();
+        // One byte of room more, so that the whole is read at once.
+        let expected = usize::try_from(bytes.min(max_bytes)).unwrap_or(0);
+        let mut tail = Vec::with_capacity(expected.saturating_add(1));
         let mut file = &self.0.file;
         file.seek(SeekFrom::Start(bytes.saturating_sub(max_bytes)))
             .and_then(|_| file.take(max_bytes).read_to_end(&mut tail))
