@@ -34,6 +34,8 @@ pub(crate) enum Kind {
     Unavailable,
     /// A backend did not answer in time.
     TimedOut,
+    /// A value is no longer valid.
+    Expired,
     /// The configuration cannot be used.
     Config,
     /// The use could not be recorded, so no value was given; or a value was stored or removed, and the
@@ -108,7 +110,9 @@ impl Failure {
             Kind::NotExecutable => exit::NOT_EXECUTABLE,
             Kind::NoProgram => exit::NO_PROGRAM,
             _ if self.before_child => exit::NOT_STARTED,
-            Kind::Failed | Kind::Config | Kind::Audit | Kind::Environment => exit::FAILED,
+            Kind::Failed | Kind::Expired | Kind::Config | Kind::Audit | Kind::Environment => {
+                exit::FAILED
+            }
             Kind::Usage => exit::USAGE,
             Kind::NotFound => exit::NOT_FOUND,
             Kind::Locked | Kind::Denied | Kind::PersonNeeded => exit::PERSON_NEEDED,

@@ -10,6 +10,7 @@ mod context;
 mod docs;
 mod env_vars;
 mod exit;
+mod expiry;
 mod failure;
 mod inside;
 mod scope;

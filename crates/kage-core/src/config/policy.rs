@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Span, SpanRelativeTo};
 use serde::{Deserialize, Deserializer, de};
 
 use super::{Listing, ListingError};
@@ -254,13 +254,23 @@ fn nearest_key(message: &str) -> Option<String> {
         .map(str::to_owned)
 }
 
-fn duration<'de, D: Deserializer<'de>>(input: D) -> Result<Duration, D::Error> {
+/// Parses a length of time such as "10s", "1h 30m" or "90d". A day has 24 hours; months and years,
+/// which have no one length, are not understood.
+pub fn period(text: &str) -> Option<SignedDuration> {
+    let span: Span = text.parse().ok()?;
+    span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()
+}
+
+fn period_in<'de, D: Deserializer<'de>>(input: D) -> Result<SignedDuration, D::Error> {
     let text = String::deserialize(input)?;
-    let Ok(parsed) = text.parse::<SignedDuration>() else {
-        let what = format!("`{text}` is not a time such as \"10s\", \"2m\" or \"1h\"");
-        return Err(de::Error::custom(what));
-    };
-    match Duration::try_from(parsed) {
+    period(&text).ok_or_else(|| {
+        let what = format!("`{text}` is not a time such as \"10s\", \"2m\", \"1h\" or \"30d\"");
+        de::Error::custom(what)
+    })
+}
+
+fn duration<'de, D: Deserializer<'de>>(input: D) -> Result<Duration, D::Error> {
+    match Duration::try_from(period_in(input)?) {
         Ok(duration) if !duration.is_zero() => Ok(duration),
         _ => Err(de::Error::custom("a time must be more than nothing")),
     }
@@ -336,6 +346,16 @@ mod tests {
     }
 
     #[test]
+    fn a_time_has_any_unit_of_one_length() {
+        for (text, hours) in [("1h", 1), ("1h 30m 1800s", 2), ("90d", 2160), ("2w", 336)] {
+            assert_eq!(period(text), Some(SignedDuration::from_hours(hours)), "{text}");
+        }
+        for text in ["", "90", "1mo", "1y", "d", "9999999999999d", "2027-01-31"] {
+            assert_eq!(period(text), None, "{text}");
+        }
+    }
+
+    #[test]
     fn an_empty_file_is_the_defaults() {
         assert_eq!(parse("").unwrap(), Policy::default());
     }
@@ -362,6 +382,7 @@ mod tests {
             "[secrets]\ntimeout = \"-1s\"",
             "[secrets]\ntimeout = \"soon\"",
             "[secrets]\ntimeout = 10",
+            "[secrets]\ntimeout = \"1mo\"",
             "[secrets]\ninject = [\"A-B\"]",
             "[namespaces.\"a b\"]\nrepos = []",
             "[namespaces.a]\nrepos = [\"code/x\"]",

@@ -44,8 +44,8 @@ mod tests {
     use crate::config::Policy;
     use crate::name::Scope;
     use crate::resolve::Wishes;
-    use crate::store::Wanted;
     use crate::store::memory::Memory;
+    use crate::store::{Changes, Wanted};
 
     fn stores(world: &tempfile::TempDir, memory: &Memory) -> Stores {
         let audit = AuditLog::at(&world.path().join("audit.jsonl"));
@@ -65,7 +65,9 @@ mod tests {
         let stores = stores(&world, &memory);
         for name in ["A", "B"] {
             let key = Key::new(Scope::Global, name.parse().unwrap());
-            stores.write(&key, &SecretValue::copy_of(b"s3cr3t-for-fetch"), None).unwrap();
+            stores
+                .write(&key, &SecretValue::copy_of(b"s3cr3t-for-fetch"), Changes::default())
+                .unwrap();
         }
         let resolved = fetch(&planned(&stores), &stores).unwrap();
         assert_eq!((resolved.len(), memory.reads()), (2, 1));
@@ -80,7 +82,7 @@ mod tests {
         let memory = Memory::new();
         let stores = stores(&world, &memory);
         let key = Key::new(Scope::Global, "A".parse().unwrap());
-        stores.write(&key, &SecretValue::copy_of(b"s3cr3t-for-fetch"), None).unwrap();
+        stores.write(&key, &SecretValue::copy_of(b"s3cr3t-for-fetch"), Changes::default()).unwrap();
         let plan = planned(&stores);
         stores.delete(&key).unwrap();
         assert!(matches!(fetch(&plan, &stores), Err(FetchError::Gone(gone)) if gone == key));

@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
+
 use crate::config::Policy;
 use crate::name::{Key, Reserved, Scope, SecretName};
-use crate::store::Found;
+use crate::store::{Found, Validity};
 
 /// What the caller and the repository want of what applies.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +19,8 @@ pub struct Wishes {
     pub keep: BTreeSet<SecretName>,
     /// Names that the environment already holds.
     pub ambient: BTreeSet<SecretName>,
+    /// The time at which a value must still be valid; `None` takes expired ones too.
+    pub valid_at: Option<Timestamp>,
 }
 
 /// Everything that applies at a place, decided.
@@ -56,6 +60,8 @@ pub enum Verdict {
     Refused(Reserved),
     /// The caller keeps the value that the environment holds.
     AmbientKept,
+    /// Its value stopped being valid at this time.
+    Expired(Timestamp),
 }
 
 impl Choice {
@@ -88,6 +94,12 @@ impl Plan {
         self.choices.iter().filter(|choice| choice.verdict == Verdict::Inject)
     }
 
+    /// Returns the choices that would be injected if their values had not expired.
+    pub fn expired(&self) -> Vec<&Choice> {
+        let expired = |choice: &&Choice| matches!(choice.verdict, Verdict::Expired(_));
+        self.choices.iter().filter(expired).collect()
+    }
+
     /// Returns where the values to inject are kept.
     pub fn keys(&self) -> Vec<Key> {
         self.injected().map(|choice| choice.winner.entry.key.clone()).collect()
@@ -103,13 +115,13 @@ fn choose(mut found: Vec<(usize, Found)>, policy: &Policy, wishes: &Wishes) -> O
     found.sort_by_key(|(rank, _)| *rank);
     let mut nearest_first = found.into_iter().map(|(_, entry)| entry);
     let winner = nearest_first.next()?;
-    let name = &winner.entry.key.name;
-    let ambient = wishes.ambient.contains(name);
-    let verdict = verdict(name, ambient, policy, wishes);
+    let ambient = wishes.ambient.contains(&winner.entry.key.name);
+    let verdict = verdict(&winner, ambient, policy, wishes);
     Some(Choice { shadowed: nearest_first.collect(), ambient, verdict, winner })
 }
 
-fn verdict(name: &SecretName, ambient: bool, policy: &Policy, wishes: &Wishes) -> Verdict {
+fn verdict(winner: &Found, ambient: bool, policy: &Policy, wishes: &Wishes) -> Verdict {
+    let name = &winner.entry.key.name;
     if wishes.only.as_ref().is_some_and(|only| !only.contains(name)) {
         return Verdict::NotAsked;
     }
@@ -125,7 +137,10 @@ fn verdict(name: &SecretName, ambient: bool, policy: &Policy, wishes: &Wishes) -
     if ambient && wishes.keep.contains(name) {
         return Verdict::AmbientKept;
     }
-    Verdict::Inject
+    match wishes.valid_at.map(|now| winner.entry.meta.validity(now)) {
+        Some(Validity::Expired(end)) => Verdict::Expired(end),
+        Some(Validity::Valid | Validity::EndsSoon(_)) | None => Verdict::Inject,
+    }
 }
 
 #[cfg(test)]
@@ -209,6 +224,7 @@ mod tests {
             listed: None,
             keep: names(&["A", "B"]),
             ambient: names(&["A", "C"]),
+            valid_at: None,
         };
         let plan = plan(&entries, "[secrets]\ninject = [\"A\", \"C\", \"D\"]", &wishes);
         assert_eq!(
@@ -237,6 +253,28 @@ mod tests {
         let none = Wishes { listed: Some(names(&[])), ..Wishes::default() };
         assert_eq!(plan(&entries, "", &none).keys(), []);
         assert_eq!(plan(&entries, "", &none).choices[0].verdict, Verdict::NotInManifest);
+    }
+
+    #[test]
+    fn an_expired_value_is_not_injected_and_no_other_scope_takes_its_place() {
+        let end: Timestamp = "2026-11-25T12:00:00Z".parse().unwrap();
+        let mut entries = found(&[("A", REPO), ("A", "global"), ("B", "global"), ("C", "global")]);
+        entries[0].entry.meta.expires = Some(end);
+        entries[3].entry.meta.expires = Some(end);
+        let planned = |now: Option<&str>| {
+            let valid_at = now.map(|now| now.parse().unwrap());
+            let keep = names(&["C"]);
+            let wishes = Wishes { valid_at, ambient: keep.clone(), keep, ..Wishes::default() };
+            Plan::new(&scopes(), entries.clone(), &Policy::default(), &wishes)
+        };
+        let late = planned(Some("2026-11-25T12:00:00Z"));
+        let verdicts: Vec<_> = late.choices.iter().map(|choice| choice.verdict).collect();
+        assert_eq!(verdicts, [Verdict::Expired(end), Verdict::Inject, Verdict::AmbientKept]);
+        assert_eq!(late.expired().len(), 1);
+        for in_time in [None, Some("2026-11-25T11:59:59Z")] {
+            let plan = planned(in_time);
+            assert_eq!((plan.expired().len(), plan.keys().len()), (0, 2), "{in_time:?}");
+        }
     }
 
     #[test]

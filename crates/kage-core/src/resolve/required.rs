@@ -22,7 +22,7 @@ pub enum State<'a> {
     Stored(&'a Choice),
     /// No scope has it, but the environment does.
     Ambient,
-    /// A scope has it, and the user's own policy keeps it from commands.
+    /// A scope has it, and the user's own policy, or its expiry, keeps it from commands.
     Withheld(&'a Choice),
     /// Nothing has it.
     Missing,
@@ -65,7 +65,7 @@ fn state(choice: Option<&Choice>, ambient: bool) -> State<'_> {
 
 fn is_withheld(verdict: Verdict) -> bool {
     match verdict {
-        Verdict::NotInPolicy | Verdict::Refused(_) => true,
+        Verdict::NotInPolicy | Verdict::Refused(_) | Verdict::Expired(_) => true,
         Verdict::Inject | Verdict::NotAsked | Verdict::NotInManifest | Verdict::AmbientKept => {
             false
         }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 
-use super::{Attendant, Backend, BackendError, Entry, Wanted};
+use super::{Attendant, Backend, BackendError, Changes, Entry, Metadata, Wanted};
 use crate::audit::{Action, Actor, AuditLog, Event};
 use crate::config::{OnFailure, Policy};
 use crate::disk::PathError;
@@ -205,8 +205,8 @@ impl Stores {
         Ok(values)
     }
 
-    /// Stores `value` at `key`, in place of what was there, and records it. `description`: `None`
-    /// keeps the one that is there.
+    /// Stores `value` at `key`, in place of what was there, and records it. Returns what was public
+    /// about the value that was there.
     ///
     /// # Errors
     /// [`StoreError`]. A log that cannot be opened is found before anything is stored.
@@ -214,13 +214,14 @@ impl Stores {
         &self,
         key: &Key,
         value: &SecretValue,
-        description: Option<&str>,
-    ) -> Result<(), StoreError> {
+        changes: Changes<'_>,
+    ) -> Result<Option<Metadata>, StoreError> {
         self.recordable()?;
-        self.with(self.backend_of(&key.scope), |backend| {
-            backend.write(key, value, description, Timestamp::now())
+        let old = self.with(self.backend_of(&key.scope), |backend| {
+            backend.write(key, value, changes, Timestamp::now())
         })?;
-        self.record(Action::Write, [key]).map_err(|error| error.after(key, "stored"))
+        self.record(Action::Write, [key]).map_err(|error| error.after(key, "stored"))?;
+        Ok(old)
     }
 
     /// Removes the secret at `key` and records it. Returns whether there was one.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 
-use super::{Backend, BackendError, Entry, Metadata, Wanted};
+use super::{Backend, BackendError, Changes, Entry, Metadata, Wanted};
 use crate::name::Key;
 use crate::secret::SecretValue;
 
@@ -78,19 +78,14 @@ impl Backend for Memory {
         &mut self,
         key: &Key,
         value: &SecretValue,
-        description: Option<&str>,
+        changes: Changes<'_>,
         now: Timestamp,
-    ) -> Result<(), BackendError> {
+    ) -> Result<Option<Metadata>, BackendError> {
         let mut kept = self.checked()?;
-        let old = kept.values.remove(key).map(|(_, meta)| meta).unwrap_or_default();
-        let meta = Metadata {
-            created: old.created.or(Some(now)),
-            updated: Some(now),
-            expires: None,
-            description: description.map(str::to_owned).or(old.description),
-        };
+        let old = kept.values.remove(key).map(|(_, meta)| meta);
+        let meta = Metadata::after(old.as_ref(), changes, now);
         kept.values.insert(key.clone(), (value.expose(SecretValue::copy_of), meta));
-        Ok(())
+        Ok(old)
     }
 
     fn delete(&mut self, key: &Key) -> Result<bool, BackendError> {

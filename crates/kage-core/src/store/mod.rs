@@ -8,6 +8,7 @@
 mod checkpoints;
 mod deadline;
 mod error;
+mod expiry;
 mod front;
 #[cfg(all(feature = "keyring", target_os = "linux"))]
 pub mod keyring;
@@ -23,6 +24,7 @@ use jiff::Timestamp;
 pub use checkpoints::Checkpoints;
 pub(crate) use deadline::Deadline;
 pub use error::{BackendError, Missing};
+pub use expiry::{Validity, WARNING};
 pub use front::{Found, Machine, Purpose, StoreError, Stores};
 
 use crate::name::{Key, Scope};
@@ -40,6 +42,30 @@ pub struct Metadata {
     pub expires: Option<Timestamp>,
     /// What it is for, in the user's words.
     pub description: Option<String>,
+}
+
+impl Metadata {
+    /// Returns what is public about a secret after a write, where `old` was before.
+    fn after(old: Option<&Self>, changes: Changes<'_>, now: Timestamp) -> Self {
+        let created = old.and_then(|old| old.created);
+        let described = old.and_then(|old| old.description.clone());
+        Self {
+            created: created.or(Some(now)),
+            updated: Some(now),
+            expires: changes.expires,
+            description: changes.description.map(str::to_owned).or(described),
+        }
+    }
+}
+
+/// What a write says of a secret besides its value.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Changes<'a> {
+    /// What it is for; `None` keeps the one that is there.
+    pub description: Option<&'a str>,
+    /// When the new value stops being valid; `None`: never. The expiry that is there belonged to
+    /// the old value, and goes with it.
+    pub expires: Option<Timestamp>,
 }
 
 /// One stored secret, without its value.
@@ -75,14 +101,14 @@ pub(crate) trait Backend: Debug + Send {
 
     /// Stores `value` at `key`, in place of what was there; `now` becomes its time of change.
     /// After an `Ok` the value can be read back; after an error the old one is still there, or the
-    /// error says otherwise. `description`: `None` keeps the one that is there.
+    /// error says otherwise. Returns what was public about the value that was there.
     fn write(
         &mut self,
         key: &Key,
         value: &SecretValue,
-        description: Option<&str>,
+        changes: Changes<'_>,
         now: Timestamp,
-    ) -> Result<(), BackendError>;
+    ) -> Result<Option<Metadata>, BackendError>;
 
     /// Removes all entries of `key`. Returns whether there was one.
     fn delete(&mut self, key: &Key) -> Result<bool, BackendError>;

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use kage_core::name::{Key, Scope};
-use kage_core::store::{BackendError, Missing, Purpose, StoreError, Stores, Wanted};
+use kage_core::store::{BackendError, Changes, Missing, Purpose, StoreError, Stores, Wanted};
 
 use crate::daemons::Impostor;
 use crate::stores::{self, Person, is, key, value};
@@ -27,8 +27,8 @@ fn read(stores: &Stores, key: &Key) -> Result<Option<bool>, BackendError> {
 }
 
 fn write(stores: &Stores, key: &Key) -> Result<(), BackendError> {
-    match stores.write(key, &value("s3cr3t-for-impostor-new"), None) {
-        Ok(()) => Ok(()),
+    match stores.write(key, &value("s3cr3t-for-impostor-new"), Changes::default()) {
+        Ok(_) => Ok(()),
         Err(StoreError::Backend(error)) => Err(error),
         Err(error) => panic!("{error}"),
     }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Barrier, mpsc};
 use std::time::Duration;
 
 use kage_core::name::Key;
-use kage_core::store::{Attendant, Nobody, Purpose, StoreError, Stores, Wanted};
+use kage_core::store::{Attendant, Changes, Nobody, Purpose, StoreError, Stores, Wanted};
 
 use crate::daemons::{
     GnomeKeyring, KWallet, KeePassXc, Oo7, PASSPHRASE, Session, State, wait_until,
@@ -88,8 +88,12 @@ fn read_outcome(stores: &Stores) -> String {
 }
 
 fn write_outcome(stores: &Stores) -> String {
-    match stores.write(&key("global", "NEW"), &value("s3cr3t-for-keyring-states-new"), None) {
-        Ok(()) => "written".to_owned(),
+    match stores.write(
+        &key("global", "NEW"),
+        &value("s3cr3t-for-keyring-states-new"),
+        Changes::default(),
+    ) {
+        Ok(_) => "written".to_owned(),
         Err(error) => kind(error),
     }
 }

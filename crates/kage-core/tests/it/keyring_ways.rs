@@ -1,7 +1,7 @@
 //! The ways of single daemons, where they are not those of all.
 
 use kage_core::name::Key;
-use kage_core::store::{BackendError, Purpose, StoreError, Stores, Wanted};
+use kage_core::store::{BackendError, Changes, Purpose, StoreError, Stores, Wanted};
 
 use crate::daemons::{KeePassXc, Oo7, Session};
 use crate::stores::{is, key, unattended, value};
@@ -25,7 +25,7 @@ fn what_kage_changed_of_another_tools_outlives_oo7() {
     let foreign = key("global", "FOREIGN");
     store_with_another_tool(&oo7, "s3cr3t-for-keyring-ways-old");
     for new in ["s3cr3t-for-keyring-ways-new", "s3cr3t-for-keyring-ways-newer"] {
-        unattended(&oo7, "").write(&foreign, &value(new), None).unwrap();
+        unattended(&oo7, "").write(&foreign, &value(new), Changes::default()).unwrap();
         oo7.restart();
         let stores = unattended(&oo7, "");
         let values = stores.read(std::slice::from_ref(&foreign), Purpose::Read).unwrap();
@@ -42,7 +42,7 @@ fn keepassxc_tells_names_before_it_lets_kage_in_and_values_after() {
     let keepassxc = KeePassXc::that_asks();
     let key = key("global", "API_KEY");
     let maker = unattended(&keepassxc, "");
-    maker.write(&key, &value("s3cr3t-for-keyring-ways"), None).unwrap();
+    maker.write(&key, &value("s3cr3t-for-keyring-ways"), Changes::default()).unwrap();
 
     let other = unattended(&keepassxc, "");
     assert_eq!(names(&other, Wanted::Everything), std::slice::from_ref(&key));
@@ -52,7 +52,7 @@ fn keepassxc_tells_names_before_it_lets_kage_in_and_values_after() {
     );
     let refused = other.read(std::slice::from_ref(&key), Purpose::Read);
     assert!(matches!(refused, Err(StoreError::Backend(BackendError::Locked { .. }))));
-    let refused = other.write(&key, &value("s3cr3t-for-keyring-ways-other"), None);
+    let refused = other.write(&key, &value("s3cr3t-for-keyring-ways-other"), Changes::default());
     assert!(matches!(refused, Err(StoreError::Backend(BackendError::Locked { .. }))));
     let refused = other.delete(&key);
     assert!(matches!(refused, Err(StoreError::Backend(BackendError::Locked { .. }))));
@@ -68,7 +68,7 @@ fn keepassxc_changes_nothing_in_a_value() {
     let key = key("global", "API_KEY");
     for bytes in ["s3cr3t {TITLE} {USERNAME}", "\u{feff}s3cr3t", "s3cr3t\r\n", "{\"s3cr3t\": 1}"] {
         let stores = unattended(&keepassxc, "");
-        stores.write(&key, &value(bytes), None).unwrap();
+        stores.write(&key, &value(bytes), Changes::default()).unwrap();
         let values = unattended(&keepassxc, "").read(std::slice::from_ref(&key), Purpose::Read);
         assert!(is(values.unwrap().get(&key), bytes), "{bytes:?}");
     }

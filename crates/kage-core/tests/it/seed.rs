@@ -6,7 +6,7 @@ use std::path::Path;
 use kage_core::config::{Confirmed, Policy, Trust};
 use kage_core::name::{Key, Scope};
 use kage_core::resolve::{Plan, Question, Wishes, fetch, place};
-use kage_core::store::{Stores, Wanted};
+use kage_core::store::{Changes, Stores, Wanted};
 
 use crate::daemons::{GnomeKeyring, Session};
 use crate::stores::{self, is, key, policy, value};
@@ -42,7 +42,7 @@ fn a_directory_gets_the_value_of_its_repository_then_its_namespace_then_everywhe
     let namespace = key("namespace:production", "API_KEY");
     let global = key("global", "API_KEY");
     for key in [&repo, &namespace, &global] {
-        stores.write(key, &value(value_of(key)), None).unwrap();
+        stores.write(key, &value(value_of(key)), Changes::default()).unwrap();
     }
     let winners = || {
         PLACES.map(|place| {

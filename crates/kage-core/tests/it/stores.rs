@@ -8,7 +8,7 @@ use kage_core::config::Policy;
 use kage_core::name::Key;
 use kage_core::secret::SecretValue;
 use kage_core::store::vault::Unlock;
-use kage_core::store::{Attendant, BackendError, Machine, Missing, Nobody, Stores};
+use kage_core::store::{Attendant, BackendError, Changes, Machine, Missing, Nobody, Stores};
 
 use crate::daemons::Session;
 
@@ -20,6 +20,11 @@ pub(crate) fn key(scope: &str, name: &str) -> Key {
 /// Returns `bytes` as a value.
 pub(crate) fn value(bytes: impl AsRef<[u8]>) -> SecretValue {
     SecretValue::copy_of(bytes.as_ref())
+}
+
+/// Returns the changes of a write that says what the secret is for.
+pub(crate) fn about(description: &str) -> Changes<'_> {
+    Changes { description: Some(description), ..Changes::default() }
 }
 
 /// Returns whether a value is exactly `bytes`.

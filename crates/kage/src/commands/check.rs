@@ -1,5 +1,6 @@
 //! `kage check`.
 
+use jiff::Timestamp;
 use kage_core::config::{Answer, MANIFEST_PATH, Manifest};
 use kage_core::resolve::{self, Need, Place, Plan, State, Wishes};
 use kage_core::store::Wanted;
@@ -37,7 +38,8 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<u8, Failure> {
         [] => Vec::new(),
         _ => stores.list(Wanted::Scopes(&place.scopes))?,
     };
-    let plan = Plan::new(&place.scopes, found, &policy, &Wishes::default());
+    let wishes = Wishes { valid_at: Some(Timestamp::now()), ..Wishes::default() };
+    let plan = Plan::new(&place.scopes, found, &policy, &wishes);
     let needs = resolve::needs(required, &plan, &cx.filled_names());
     let mut notes: Vec<_> = needs.iter().filter_map(lookup::remedy).collect();
     notes.extend(lookup::notes(cx, &place));

@@ -6,14 +6,20 @@ use jiff::Timestamp;
 use kage_core::agent::Reach;
 use kage_core::name::{Key, Scope};
 use kage_core::resolve::{Plan, Wishes};
-use kage_core::store::{Found, Wanted};
+use kage_core::store::{Found, Validity, Wanted};
 use serde::Serialize;
 
 use super::unused::{LastUse, unused};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::scope::{Folder, ScopeArgs};
-use crate::ui::{self, ago, table};
+use crate::ui::{self, ago, expiry, table};
+
+const NOTHING: &str = "No secrets. Store one: kage secret set NAME";
+
+const NOTHING_UNUSED: &str = "No secret was unused for so long.";
+
+const NOTHING_STALE: &str = "No secret has expired, or will within a week.";
 
 /// List secrets, never their values
 ///
@@ -32,6 +38,9 @@ pub(crate) struct Args {
     /// Only what nobody has used for so long, such as 90d, as far as the audit log goes back
     #[arg(long, value_name = "TIME")]
     unused: Option<String>,
+    /// Only what has expired, or will within a week
+    #[arg(long)]
+    stale: bool,
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -46,6 +55,7 @@ impl Args {
 
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<(), Failure> {
     let policy = cx.policy()?;
+    let now = Timestamp::now();
     let mut found = match args.scope.named(cx, &policy, Folder::MayBeGone)? {
         Some(scope) => cx.stores(&policy, None, None)?.list(Wanted::Scopes(&[scope]))?,
         None if args.here => {
@@ -60,11 +70,25 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<(), Failure> {
             super::lookup::everything(&stores, &[Scope::Global])?
         }
     };
+    if args.stale {
+        found.retain(|found| found.entry.meta.validity(now) != Validity::Valid);
+    }
     let last_uses = match &args.unused {
         Some(period) => Some(unused(cx, period, &mut found)?),
         None => None,
     };
-    if args.json { json(&found, last_uses.as_ref()) } else { table(cx, &found, last_uses.as_ref()) }
+    if args.json {
+        json(&found, last_uses.as_ref())
+    } else if found.is_empty() {
+        ui::say(match (args.stale, args.unused.is_some()) {
+            (false, false) => NOTHING,
+            (true, false) => NOTHING_STALE,
+            (_, true) => NOTHING_UNUSED,
+        });
+        Ok(())
+    } else {
+        table(cx, &found, last_uses.as_ref(), now)
+    }
 }
 
 #[derive(Serialize)]
@@ -74,6 +98,7 @@ struct Line<'a> {
     backend: &'static str,
     created: Option<Timestamp>,
     updated: Option<Timestamp>,
+    expires: Option<Timestamp>,
     description: Option<&'a str>,
     duplicates: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -92,6 +117,7 @@ impl<'a> Line<'a> {
             backend: found.backend.as_str(),
             created: meta.created,
             updated: meta.updated,
+            expires: meta.expires,
             description: meta.description.as_deref(),
             duplicates: found.entry.duplicates,
             last_use: last_uses.and_then(|uses| uses.get(key)).copied(),
@@ -104,27 +130,28 @@ fn json(found: &[Found], last_uses: Option<&LastUses>) -> Result<(), Failure> {
     Ok(ui::print_json(&lines)?)
 }
 
-fn table(cx: &Context, found: &[Found], last_uses: Option<&LastUses>) -> Result<(), Failure> {
-    if found.is_empty() && last_uses.is_some() {
-        ui::say("No secret was unused for so long.");
-        return Ok(());
-    }
-    if found.is_empty() {
-        ui::say("No secrets. Store one: kage secret set NAME");
-        return Ok(());
-    }
+/// Prints the table. A column that would say nothing is left out.
+fn table(
+    cx: &Context,
+    found: &[Found],
+    last_uses: Option<&LastUses>,
+    now: Timestamp,
+) -> Result<(), Failure> {
     let backends: BTreeSet<_> = found.iter().map(|found| found.backend).collect();
     let several = backends.len() > 1;
+    let expiring = found.iter().any(|found| found.entry.meta.expires.is_some());
     let mut header = vec!["Name", "Scope", "Updated"];
+    header.extend(expiring.then_some("Expires"));
     header.extend(several.then_some("Backend"));
     header.extend(last_uses.is_some().then_some("Last used"));
-    let now = Timestamp::now();
     let mut table = table::new(&header);
     for found in found {
         let updated = found.entry.meta.updated;
         let updated = updated.map_or_else(|| "unknown".to_owned(), |then| ago(then, now));
         let key = &found.entry.key;
         let mut row = vec![key.name.to_string(), cx.scope_shown(&key.scope), updated];
+        let expires = found.entry.meta.expires.map(|end| expiry(end, now));
+        row.extend(expiring.then(|| expires.unwrap_or_default()));
         row.extend(several.then(|| found.backend.to_string()));
         row.extend(last_uses.and_then(|uses| uses.get(key)).map(|last| last.shown(now)));
         table.add_row(row);

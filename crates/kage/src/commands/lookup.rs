@@ -7,7 +7,7 @@ use kage_core::store::{Found, Stores, Wanted};
 
 use crate::context::Context;
 use crate::failure::{Failure, Kind};
-use crate::ui::{listed, printable};
+use crate::ui::{day, listed, printable};
 
 /// Lists everything in `scopes`, whoever wrote it, and everything that kage wrote elsewhere; each
 /// key once.
@@ -161,6 +161,11 @@ pub(super) fn remedy(need: &Need<'_>) -> Option<String> {
                 "`{name}` is not given to commands, since it {}; `allow_names` under [secrets] in \
                  your configuration would allow it",
                 class.effect()
+            ),
+            Verdict::Expired(end) => format!(
+                "`{name}` has expired ({}): store a new value: kage set {name} --scope '{}'",
+                day(end),
+                choice.winner.entry.key.scope
             ),
             _ => format!(
                 "`{name}` is not given to commands: `inject` under [secrets] in your configuration \

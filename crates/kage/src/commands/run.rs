@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 
 use clap_complete::engine::ArgValueCompleter;
+use jiff::Timestamp;
 use kage_core::agent::Reach;
 use kage_core::config::{Answer, Required};
 use kage_core::name::{Label, SecretName};
-use kage_core::resolve::{self, FetchError, Need, Place, Plan, Verdict, Wishes};
-use kage_core::store::{Stores, Wanted};
+use kage_core::resolve::{self, Choice, FetchError, Need, Place, Plan, Verdict, Wishes};
+use kage_core::store::{Stores, Validity, Wanted};
 use kage_core::{exec, inject};
 use serde::Serialize;
 
@@ -17,7 +18,7 @@ use crate::completion::live;
 use crate::context::Context;
 use crate::failure::{Failure, Kind};
 use crate::scope;
-use crate::ui::{self, amount, listed, table};
+use crate::ui::{self, amount, day, expiry, listed, table};
 
 /// Run a command with the secrets that apply here
 ///
@@ -40,6 +41,9 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     #[arg(add = ArgValueCompleter::new(live::names_here))]
     keep_env: Vec<String>,
+    /// Give values that have expired, too
+    #[arg(long)]
+    allow_expired: bool,
     /// Give the secrets of another directory; the command still runs in this one
     #[arg(long, value_name = "PATH", value_hint = clap::ValueHint::DirPath)]
     repo: Option<String>,
@@ -83,6 +87,7 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<(), Failure> {
     if let Some(name) = plan.absent.first() {
         return Err(lookup::not_found(cx, &stores, &place.scopes, name));
     }
+    refuse_expired(cx, &plan)?;
     check_manifest(cx, &place, &plan, &wishes)?;
     Err(become_command(cx, args, &plan, &stores)?)
 }
@@ -96,6 +101,7 @@ fn wishes(cx: &Context, args: &Args, place: &Place) -> Result<Wishes, Failure> {
         listed: listed_by_manifest(place),
         keep: names(&args.keep_env)?,
         ambient: cx.ambient_names(),
+        valid_at: (!args.allow_expired).then(Timestamp::now),
     })
 }
 
@@ -139,6 +145,31 @@ fn unmet<'a>(cx: &Context, place: &'a Place, plan: &'a Plan, wishes: &Wishes) ->
     let asked = |name| wishes.only.as_ref().is_none_or(|only| only.contains(name));
     let needs = resolve::needs(required, plan, &cx.filled_names());
     needs.into_iter().filter(|need| need.is_unmet() && asked(&need.required.name)).collect()
+}
+
+/// Refuses to give less than what applies: a command would take an old value, or none, for the one
+/// that it needs.
+fn refuse_expired(cx: &Context, plan: &Plan) -> Result<(), Failure> {
+    let expired = plan.expired();
+    if expired.is_empty() {
+        return Ok(());
+    }
+    let now = Timestamp::now();
+    let said = expired.iter().map(|choice| said_of(choice, now)).collect::<Vec<_>>().join(", ");
+    let mend = expired.iter().map(|choice| {
+        let scope = cx.scope_shown(&choice.winner.entry.key.scope);
+        format!("store a new value: kage secret set {} --scope '{scope}'", choice.name())
+    });
+    Err(Failure::new(Kind::Expired, format!("no longer valid: {said}"))
+        .hints(mend)
+        .hint("leave it out with --only, or give it all the same: --allow-expired"))
+}
+
+/// Says a name and when its value stops, or stopped, being valid.
+fn said_of(choice: &Choice, now: Timestamp) -> String {
+    let end = choice.winner.entry.meta.expires;
+    let end = end.map_or_else(String::new, |end| format!(" ({}, {})", expiry(end, now), day(end)));
+    format!("`{}`{end}", choice.name())
 }
 
 /// Reads the values and becomes the command. Returns only when that fails.
@@ -185,12 +216,25 @@ fn announce(cx: &Context, plan: &Plan) {
         ));
     }
     let refused = plan.choices.iter().filter(|it| matches!(it.verdict, Verdict::Refused(_)));
-    let refused: Vec<_> = refused.map(resolve::Choice::name).collect();
+    let refused: Vec<_> = refused.map(Choice::name).collect();
     if !refused.is_empty() {
         let names = listed(refused);
         cx.ui.warn(format_args!(
             "not given, since they change what programs do: {names} (see `allow_names`)"
         ));
+    }
+    let now = Timestamp::now();
+    let is = |wanted: fn(Validity) -> bool| {
+        let meant = plan.injected().filter(|it| wanted(it.winner.entry.meta.validity(now)));
+        meant.map(|choice| said_of(choice, now)).collect::<Vec<_>>()
+    };
+    for (said, names) in [
+        ("not valid for long", is(|it| matches!(it, Validity::EndsSoon(_)))),
+        ("no longer valid", is(|it| matches!(it, Validity::Expired(_)))),
+    ] {
+        if !names.is_empty() {
+            cx.ui.warn(format_args!("{said}: {}", names.join(", ")));
+        }
     }
 }
 
@@ -223,6 +267,7 @@ fn verdict(verdict: Verdict) -> &'static str {
         Verdict::NotInManifest => "not in the manifest's `inject` list",
         Verdict::Refused(_) => "refused: changes programs",
         Verdict::AmbientKept => "the environment's own is kept",
+        Verdict::Expired(_) => "expired",
     }
 }
 
@@ -274,7 +319,7 @@ fn show(
 }
 
 fn report<'a>(place: &Place, plan: &'a Plan, notes: Vec<String>) -> Report<'a> {
-    let line = |choice: &'a resolve::Choice| Line {
+    let line = |choice: &'a Choice| Line {
         name: choice.name().as_str(),
         scope: choice.winner.entry.key.scope.to_string(),
         backend: choice.winner.backend.as_str(),

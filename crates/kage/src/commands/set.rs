@@ -5,18 +5,20 @@ use std::fs::File;
 use std::io::{self, IsTerminal as _};
 
 use clap_complete::engine::ArgValueCompleter;
+use jiff::Timestamp;
 use kage_core::name::{Key, Scope};
 use kage_core::secret::SecretValue;
-use kage_core::store::Wanted;
+use kage_core::store::{Changes, Wanted};
 use kage_core::{advice, exec, inject};
 
 use crate::clipboard;
 use crate::completion::live;
 use crate::context::Context;
+use crate::expiry;
 use crate::failure::{Failure, Kind};
 use crate::scope::{self, Folder, ScopeArgs};
 use crate::ui::terminal::AskError;
-use crate::ui::{self, terminal};
+use crate::ui::{self, day, terminal, until};
 
 /// The longest value that is read, in bytes: more than any environment holds.
 const MAX_VALUE_BYTES: usize = 8 * 1024 * 1024;
@@ -65,6 +67,9 @@ pub(crate) struct Args {
     /// What the secret is for
     #[arg(long, value_name = "TEXT")]
     description: Option<String>,
+    /// When the value stops being valid: in `90d`, or on `2027-01-31`
+    #[arg(long, value_name = "WHEN")]
+    expires: Option<String>,
     /// Say what would be stored, and stop
     #[arg(short = 'n', long)]
     dry_run: bool,
@@ -83,6 +88,8 @@ enum Source {
 pub(crate) fn run(cx: &Context, args: &Args) -> Result<(), Failure> {
     refuse_value(args)?;
     let name = scope::name(&args.name)?;
+    let now = Timestamp::now();
+    let expires = args.expires.as_deref().map(|typed| expiry::parse(typed, now)).transpose()?;
     let policy = cx.policy()?;
     if let Some(class) = policy.refuses(&name) {
         return Err(refused(cx, &name, class));
@@ -116,9 +123,23 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<(), Failure> {
     let value = read_value(cx, args)?;
     check(cx, args, &name, &value)?;
     let key = Key::new(scope, name);
-    stores.write(&key, &value, args.description.as_deref())?;
+    let changes = Changes { description: args.description.as_deref(), expires };
+    let old = stores.write(&key, &value, changes)?;
     ui::say(format_args!("Stored `{}` in {at}.", key.name));
+    say_expiry(expires, old.and_then(|old| old.expires), now);
     Ok(())
+}
+
+/// Says when the new value expires, and that the expiry of the old one does not hold any more.
+fn say_expiry(new: Option<Timestamp>, old: Option<Timestamp>, now: Timestamp) {
+    match (new, old) {
+        (Some(end), _) => ui::say(format_args!("It expires {} ({}).", until(end, now), day(end))),
+        (None, Some(end)) => ui::say(format_args!(
+            "The value before had an expiry ({}), this one has none: --expires gives it one.",
+            day(end)
+        )),
+        (None, None) => {}
+    }
 }
 
 fn refuse_value(args: &Args) -> Result<(), Failure> {

@@ -10,7 +10,7 @@ use kage_core::config::{MANIFEST_PATH, Policy};
 use kage_core::name::{Scope, SecretName};
 use kage_core::resolve::{self, Candidate, Membership, Place, Standing};
 use kage_core::secret::SecretValue;
-use kage_core::store::{Purpose, Stores};
+use kage_core::store::{Purpose, Stores, Validity};
 use serde::Serialize;
 
 use super::lookup;
@@ -18,7 +18,7 @@ use crate::completion::live;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::scope;
-use crate::ui::{self, ago, amount, printable, table};
+use crate::ui::{self, ago, amount, expiry, printable, table};
 
 /// Explain where a name's value comes from
 ///
@@ -162,6 +162,7 @@ fn more_notes(
         notes.push(format!("it is also set in scopes that do not apply here: {shown}"));
     }
     notes.extend(elsewhere.iter().filter_map(|scope| would_apply(cx, place, scope)));
+    notes.extend(refused_as_expired(cx, &place.scopes, found, name));
     for entry in found.iter().map(|found| &found.entry) {
         if entry.duplicates > 0 && entry.key.name == *name {
             notes.push(format!(
@@ -172,6 +173,24 @@ fn more_notes(
         }
     }
     notes
+}
+
+/// Says that `kage run` refuses the value that wins.
+fn refused_as_expired(
+    cx: &Context,
+    scopes: &[Scope],
+    found: &[kage_core::store::Found],
+    name: &SecretName,
+) -> Option<String> {
+    let winner = resolve::candidates(scopes, found, name).into_iter().find_map(|it| it.found)?;
+    let ended = winner.entry.meta.validity(Timestamp::now());
+    matches!(ended, Validity::Expired(_)).then(|| {
+        let scope = cx.scope_shown(&winner.entry.key.scope);
+        format!(
+            "its value has expired, and `kage run` refuses it; a new one: kage secret set {name} \
+             --scope '{scope}'"
+        )
+    })
 }
 
 /// Says what would make a namespace's secret apply here.
@@ -199,12 +218,17 @@ fn text(cx: &Context, explained: &Explained, stores: &Stores) -> Result<(), Fail
             Standing::Shadowed => "shadowed",
             Standing::Unset => "not set",
         };
+        let ends = candidate.found.as_ref().and_then(|found| found.entry.meta.expires);
+        let ends = ends.map_or_else(String::new, |end| match expiry(end, now) {
+            gone if end <= now => format!(", {gone}"),
+            later => format!(", expires {later}"),
+        });
         table.add_row(vec![
             (index + 1).to_string(),
             cx.scope_shown(&candidate.scope),
             stores.backend_of(&candidate.scope).to_string(),
             updated,
-            standing.to_owned(),
+            format!("{standing}{ends}"),
         ]);
     }
     ui::print(&table)?;
@@ -252,9 +276,13 @@ struct Line {
     backend: &'static str,
     standing: &'static str,
     updated: Option<Timestamp>,
+    expires: Option<Timestamp>,
+    expired: bool,
 }
 
 fn json(explained: &Explained, stores: &Stores) -> Result<(), Failure> {
+    let now = Timestamp::now();
+    let meta = |candidate: &Candidate| candidate.found.as_ref().map(|it| it.entry.meta.clone());
     let line = |candidate: &Candidate| Line {
         scope: candidate.scope.to_string(),
         backend: stores.backend_of(&candidate.scope).as_str(),
@@ -263,7 +291,10 @@ fn json(explained: &Explained, stores: &Stores) -> Result<(), Failure> {
             Standing::Shadowed => "shadowed",
             Standing::Unset => "unset",
         },
-        updated: candidate.found.as_ref().and_then(|found| found.entry.meta.updated),
+        updated: meta(candidate).and_then(|meta| meta.updated),
+        expires: meta(candidate).and_then(|meta| meta.expires),
+        expired: meta(candidate)
+            .is_some_and(|meta| matches!(meta.validity(now), Validity::Expired(_))),
     };
     let place = &explained.place;
     let report = Report {

@@ -16,7 +16,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 
 use anstyle::{AnsiColor, Style};
 
-pub(crate) use text::{ago, amount, brief, listed, printable};
+pub(crate) use text::{ago, amount, brief, day, expiry, listed, printable, until};
 
 /// How wide the table may be where the terminal does not say.
 const FALLBACK_COLUMNS: u16 = 80;

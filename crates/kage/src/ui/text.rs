@@ -66,12 +66,33 @@ fn reorders(character: char) -> bool {
 
 /// Says how long `then` lies before `now`, in one unit.
 pub(crate) fn ago(then: Timestamp, now: Timestamp) -> String {
+    let seconds = now.as_second().saturating_sub(then.as_second());
+    roughly(seconds).map_or_else(|| "just now".to_owned(), |length| format!("{length} ago"))
+}
+
+/// Says how far `end` lies behind `now`, in one unit.
+pub(crate) fn until(end: Timestamp, now: Timestamp) -> String {
+    let seconds = end.as_second().saturating_sub(now.as_second());
+    roughly(seconds).map_or_else(|| "in a moment".to_owned(), |length| format!("in {length}"))
+}
+
+/// Says when a value stops, or stopped, being valid.
+pub(crate) fn expiry(end: Timestamp, now: Timestamp) -> String {
+    if end <= now { format!("expired {}", ago(end, now)) } else { until(end, now) }
+}
+
+/// Says the day of a time, in UTC.
+pub(crate) fn day(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%d").to_string()
+}
+
+/// Says a number of seconds in one unit; `None` below a minute.
+fn roughly(seconds: i64) -> Option<String> {
     const MINUTE: i64 = 60;
     const HOUR: i64 = 60 * MINUTE;
     const DAY: i64 = 24 * HOUR;
-    let seconds = now.as_second().saturating_sub(then.as_second());
     let (count, unit) = match seconds {
-        ..MINUTE => return "just now".to_owned(),
+        ..MINUTE => return None,
         MINUTE..HOUR => (seconds / MINUTE, "minute"),
         HOUR..DAY => (seconds / HOUR, "hour"),
         DAY.. => match seconds / DAY {
@@ -82,7 +103,7 @@ pub(crate) fn ago(then: Timestamp, now: Timestamp) -> String {
         },
     };
     let ending = if count == 1 { "" } else { "s" };
-    format!("{count} {unit}{ending} ago")
+    Some(format!("{count} {unit}{ending}"))
 }
 
 /// Says a count with its noun: "1 secret", "2 secrets".
@@ -119,6 +140,13 @@ mod tests {
             let then = Timestamp::from_second(now.as_second() - seconds).unwrap();
             assert_eq!(ago(then, now), said);
         }
+        let later = |seconds: i64| Timestamp::from_second(now.as_second() + seconds).unwrap();
+        assert_eq!(until(later(59), now), "in a moment");
+        assert_eq!(until(later(2 * 86_400), now), "in 2 days");
+        assert_eq!(expiry(later(3600), now), "in 1 hour");
+        assert_eq!(expiry(now, now), "expired just now");
+        assert_eq!(expiry(later(-3600), now), "expired 1 hour ago");
+        assert_eq!(day(now), "2026-11-25");
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod completions;
 mod delete;
 mod demo;
 mod doctor;
+mod expiry;
 mod get;
 mod help;
 mod keychain;

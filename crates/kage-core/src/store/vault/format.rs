@@ -25,7 +25,7 @@ use zeroize::Zeroizing;
 
 use crate::name::{Key, NameError};
 use crate::secret::{SecretBuffer, SecretValue};
-use crate::store::Metadata;
+use crate::store::{Changes, Metadata};
 
 /// The format that is written, and the newest that is read.
 pub(super) const FORMAT: u64 = 1;
@@ -133,26 +133,22 @@ impl Document {
         Ok(Parsed::Known(Self { recipients: read.recipients, secrets }))
     }
 
-    /// Puts a copy of `value` at `key`; `description`: `None` keeps the one that is there.
+    /// Puts a copy of `value` at `key`. Returns what was public about the one that was there.
     pub(super) fn put(
         &mut self,
         key: &Key,
         value: &SecretValue,
-        description: Option<&str>,
+        changes: Changes<'_>,
         now: Timestamp,
-    ) {
+    ) -> Option<Metadata> {
         let (old, earlier) = match self.secrets.remove(key) {
-            Some(old) => (old.meta, old.earlier),
-            None => (Metadata::default(), Vec::new()),
+            Some(old) => (Some(old.meta), old.earlier),
+            None => (None, Vec::new()),
         };
-        let meta = Metadata {
-            created: old.created.or(Some(now)),
-            updated: Some(now),
-            expires: None,
-            description: description.map(str::to_owned).or(old.description),
-        };
+        let meta = Metadata::after(old.as_ref(), changes, now);
         let value = value.expose(SecretValue::copy_of);
         self.secrets.insert(key.clone(), Record { value, meta, earlier });
+        old
     }
 
     /// Prints the document as JSON and fills it up with white space, so that the length says little
@@ -398,7 +394,7 @@ mod tests {
         let mut document = Document::default();
         document.secrets.insert(key.clone(), record(b"old", Some(1), Some("about"), 2));
         let now = Timestamp::from_second(2).unwrap();
-        document.put(&key, &SecretValue::copy_of(b"new"), None, now);
+        document.put(&key, &SecretValue::copy_of(b"new"), Changes::default(), now);
         let changed = &document.secrets[&key];
         assert!(changed.value().same_as(&SecretValue::copy_of(b"new")));
         let expected = Metadata {

@@ -42,7 +42,7 @@ use self::place::{Former, Place};
 use self::seal::{Seal, Unlocked};
 use self::sealed::Sealed;
 use self::unlock::Openers;
-use super::{Attendant, Backend, BackendError, Entry, Machine, Wanted};
+use super::{Attendant, Backend, BackendError, Changes, Entry, Machine, Metadata, Wanted};
 use crate::config::Policy;
 use crate::disk;
 use crate::name::Key;
@@ -194,13 +194,15 @@ impl Backend for Vault {
         &mut self,
         key: &Key,
         value: &SecretValue,
-        description: Option<&str>,
+        changes: Changes<'_>,
         now: Timestamp,
-    ) -> Result<(), BackendError> {
+    ) -> Result<Option<Metadata>, BackendError> {
+        let mut old = None;
         self.change(|document| {
-            document.put(key, value, description, now);
+            old = document.put(key, value, changes, now);
             Some(Former::Keep)
-        })
+        })?;
+        Ok(old)
     }
 
     fn delete(&mut self, key: &Key) -> Result<bool, BackendError> {

@@ -4,7 +4,7 @@ use std::sync::Barrier;
 
 use jiff::Timestamp;
 use kage_core::name::{Key, Scope};
-use kage_core::store::Metadata;
+use kage_core::store::{Changes, Metadata};
 
 use super::{Subject, delete, entries, everything, holds, only_entry, read, write};
 use crate::stores::{is, key, value};
@@ -18,6 +18,7 @@ clauses! { each_clause of any:
     scopes_are_kept_apart,
     names_that_begin_alike_are_kept_apart,
     metadata_follows_its_secret,
+    an_expiry_goes_with_its_value,
     everything_is_listed_once_and_a_scope_alone,
     what_another_process_changed_is_read_as_it_is_now,
     a_name_never_gets_the_value_of_another,
@@ -164,7 +165,8 @@ pub(super) fn metadata_follows_its_secret(subject: &impl Subject) {
     let meta = || only_entry(&subject.stores(), &key.scope).meta;
     let described = |description: Option<&str>| {
         let before = Timestamp::now();
-        let written = subject.stores().write(&key, &value("s3cr3t-for-contract"), description);
+        let changes = Changes { description, expires: None };
+        let written = subject.stores().write(&key, &value("s3cr3t-for-contract"), changes);
         written.unwrap_or_else(|error| panic!("{error}"));
         let meta = meta();
         let updated = meta.updated.expect("it was changed");
@@ -181,6 +183,20 @@ pub(super) fn metadata_follows_its_secret(subject: &impl Subject) {
     let third = described(None);
     assert_eq!((third.created, third.description.as_deref()), (first.created, Some(text)));
     assert_eq!(described(Some("other")).description.as_deref(), Some("other"));
+}
+
+pub(super) fn an_expiry_goes_with_its_value(subject: &impl Subject) {
+    let key = key("namespace:expiry", "API_KEY");
+    let end: Timestamp = "2027-01-31T00:00:00Z".parse().expect("a time");
+    let later: Timestamp = "2028-02-29T12:30:00.5Z".parse().expect("a time");
+    let mut before = None;
+    for expires in [None, Some(end), Some(later), None, Some(end)] {
+        let changes = Changes { expires, ..Changes::default() };
+        let old = subject.stores().write(&key, &value("s3cr3t-for-contract"), changes);
+        assert_eq!(old.unwrap_or_else(|error| panic!("{error}")), before);
+        before = Some(only_entry(&subject.stores(), &key.scope).meta);
+        assert_eq!(before.as_ref().and_then(|meta| meta.expires), expires);
+    }
 }
 
 pub(super) fn everything_is_listed_once_and_a_scope_alone(subject: &impl Subject) {

@@ -18,7 +18,7 @@ use kage_core::name::{BackendName, Key, Scope};
 use kage_core::secret::SecretValue;
 use kage_core::store::memory::Memory;
 use kage_core::store::vault::{Protection, Unlock, init, init_cheaply};
-use kage_core::store::{Entry, Found, Nobody, Purpose, Stores, Wanted};
+use kage_core::store::{Changes, Entry, Found, Nobody, Purpose, Stores, Wanted};
 use tempfile::TempDir;
 
 use crate::daemons::{GnomeKeyring, KWallet, KeePassXc, Oo7, PASSPHRASE, Session};
@@ -144,7 +144,9 @@ mod oo7 {
 }
 
 fn write(stores: &Stores, key: &Key, bytes: impl AsRef<[u8]>) {
-    stores.write(key, &value(bytes), None).unwrap_or_else(|error| panic!("{key}: {error}"));
+    stores
+        .write(key, &value(bytes), Changes::default())
+        .unwrap_or_else(|error| panic!("{key}: {error}"));
 }
 
 fn read(stores: &Stores, keys: &[Key]) -> BTreeMap<Key, SecretValue> {

@@ -71,7 +71,7 @@ pub(super) fn an_entry_has_the_label_and_the_attributes_of_the_product(subject: 
     ] {
         let key = key(scope, "API_KEY");
         let before = Timestamp::now();
-        let written = subject.stores().write(&key, &stores::value("x"), Some("for tests"));
+        let written = subject.stores().write(&key, &stores::value("x"), stores::about("for tests"));
         written.unwrap_or_else(|error| panic!("{error}"));
         let seen = subject.seen_elsewhere(&["service", service, "account", "API_KEY"]);
         for line in [

@@ -6,6 +6,8 @@ use super::{PASSPHRASE, World, key, names, read, scrypt_identity, write};
 use kage_core::name::{Key, Scope};
 use kage_core::store::Wanted;
 
+use crate::stores::about;
+
 #[test]
 fn every_byte_of_every_value_comes_back() {
     let mut all_bytes: Vec<u8> = (0..=255).collect();
@@ -37,7 +39,7 @@ fn every_byte_of_every_value_comes_back() {
 fn a_change_keeps_what_it_does_not_change() {
     let world = World::with_identity();
     let (stores, key) = (world.stores(), key("API_KEY"));
-    stores.write(&key, &super::value(b"s3cr3t-for-one"), Some("the test account")).unwrap();
+    stores.write(&key, &super::value(b"s3cr3t-for-one"), about("the test account")).unwrap();
     let first = stores.list(Wanted::Everything).unwrap().remove(0).entry.meta;
     write(&stores, &key, b"s3cr3t-for-two").unwrap();
     let second = world.stores().list(Wanted::Everything).unwrap().remove(0).entry.meta;
@@ -98,7 +100,7 @@ fn the_generation_before_is_kept_and_is_a_vault_itself() {
 #[test]
 fn any_age_program_opens_it_with_the_passphrase() {
     let world = World::with_passphrase();
-    world.stores().write(&key("API_KEY"), &super::value(b"\0s3cr3t"), Some("a \"test\"")).unwrap();
+    world.stores().write(&key("API_KEY"), &super::value(b"\0s3cr3t"), about("a \"test\"")).unwrap();
     let mut document = world.decrypt(&scrypt_identity(PASSPHRASE));
     let secret = &mut document["secrets"][0];
     for time in ["created", "updated"] {

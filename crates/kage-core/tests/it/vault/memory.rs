@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use kage_core::secret::{SecretBuffer, SecretValue};
-use kage_core::store::Purpose;
+use kage_core::store::{Changes, Purpose};
 use zeroize::Zeroize as _;
 
 use super::{World, key};
@@ -88,7 +88,7 @@ fn nothing_is_left_of_a_value_that_was_written_and_read() {
 
     let stores = world.stores();
     for name in ["A", "B"] {
-        stores.write(&key(name), &unmasked(&value), None).unwrap();
+        stores.write(&key(name), &unmasked(&value), Changes::default()).unwrap();
     }
     // In the two records of the stores that are open.
     assert_eq!(left(), (2, 0));

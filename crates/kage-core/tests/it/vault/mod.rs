@@ -25,7 +25,7 @@ use kage_core::name::{Key, Scope};
 use kage_core::secret::SecretValue;
 use kage_core::store::vault::{self, Protection, Unlock, VaultError};
 use kage_core::store::{
-    Attendant, BackendError, Machine, Nobody, Purpose, StoreError, Stores, Wanted,
+    Attendant, BackendError, Changes, Machine, Nobody, Purpose, StoreError, Stores, Wanted,
 };
 
 /// The work of deriving keys in tests.
@@ -175,8 +175,8 @@ fn read(stores: &Stores, key: &Key) -> Result<Option<Vec<u8>>, BackendError> {
 }
 
 fn write(stores: &Stores, key: &Key, bytes: &[u8]) -> Result<(), BackendError> {
-    match stores.write(key, &value(bytes), None) {
-        Ok(()) => Ok(()),
+    match stores.write(key, &value(bytes), Changes::default()) {
+        Ok(_) => Ok(()),
         Err(StoreError::Backend(error)) => Err(error),
         Err(error) => panic!("{error}"),
     }

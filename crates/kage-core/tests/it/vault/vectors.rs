@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::{World, nobody, value};
 use kage_core::name::Key;
 use kage_core::store::vault::{DocumentFault, Fault, VaultError};
-use kage_core::store::{BackendError, Purpose, StoreError, Stores, Wanted};
+use kage_core::store::{BackendError, Changes, Purpose, StoreError, Stores, Wanted};
 
 /// A vector: lines `name: text`, an empty line, and the bytes of the file.
 struct Vector {
@@ -103,7 +103,7 @@ fn check(name: &str) {
     }
     // What cannot be read is not written to either.
     let key: Key = Key::new(kage_core::name::Scope::Global, "NEW".parse().unwrap());
-    stores.write(&key, &value(b"s3cr3t-for-vectors"), None).unwrap_err();
+    stores.write(&key, &value(b"s3cr3t-for-vectors"), Changes::default()).unwrap_err();
     assert_eq!(std::fs::read(world.file()).unwrap(), vector.file, "{name}");
     assert!(!world.previous().exists());
 }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use zbus::ObjectPath;
 
 use crate::name::{Key, Scope};
-use crate::store::{Entry, Metadata};
+use crate::store::{Changes, Entry, Metadata};
 
 /// The object that stands for an item, a collection or a prompt.
 pub(super) type Path = ObjectPath<'static>;
@@ -141,7 +141,8 @@ impl Item {
         self.updated().max(self.modified)
     }
 
-    fn meta(&self) -> Metadata {
+    /// Returns what is public about it.
+    pub(super) fn meta(&self) -> Metadata {
         let description = self.attributes.get(DESCRIPTION).filter(|text| !text.is_empty());
         Metadata {
             created: time(&self.attributes, CREATED),
@@ -208,7 +209,7 @@ impl Found {
 pub(super) fn attributes_of(
     address: &Address,
     old: &Attributes,
-    description: Option<&str>,
+    changes: Changes<'_>,
     now: Timestamp,
 ) -> Attributes {
     let mut new = old.clone();
@@ -224,11 +225,13 @@ pub(super) fn attributes_of(
     if time(old, CREATED).is_none() {
         set(CREATED, now.to_string());
     }
-    // Emptied, not removed: KeePassXC keeps an attribute that is left out.
-    if old.contains_key(EXPIRES) {
-        set(EXPIRES, String::new());
+    match changes.expires {
+        Some(end) => drop(set(EXPIRES, end.to_string())),
+        // Emptied, not removed: KeePassXC keeps an attribute that is left out.
+        None if old.contains_key(EXPIRES) => drop(set(EXPIRES, String::new())),
+        None => {}
     }
-    if let Some(description) = description {
+    if let Some(description) = changes.description {
         set(DESCRIPTION, description.to_owned());
     }
     new
@@ -284,13 +287,16 @@ mod tests {
     fn a_new_entry_has_the_attributes_and_label_of_the_product() {
         let address = address("repo:/home/me/code/api", "API_KEY");
         let now = at("2026-11-25T10:00:00.5Z");
-        let new = attributes_of(&address, &Attributes::new(), Some("for CI"), now);
+        let changes =
+            Changes { description: Some("for CI"), expires: Some(at("2027-01-31T00:00:00Z")) };
+        let new = attributes_of(&address, &Attributes::new(), changes, now);
         let expected = attributes(&[
             ("service", "kage-repo:/home/me/code/api"),
             ("account", "API_KEY"),
             ("application", "kage"),
             ("created", "2026-11-25T10:00:00.5Z"),
             ("updated", "2026-11-25T10:00:00.5Z"),
+            ("expires", "2027-01-31T00:00:00Z"),
             ("description", "for CI"),
         ]);
         assert_eq!(new, expected);
@@ -308,7 +314,12 @@ mod tests {
             ("expires", "2026-02-01T00:00:00Z"),
             ("description", "kept"),
         ]);
-        let new = attributes_of(&address("global", "A"), &old, None, at("2026-03-01T00:00:00Z"));
+        let new = attributes_of(
+            &address("global", "A"),
+            &old,
+            Changes::default(),
+            at("2026-03-01T00:00:00Z"),
+        );
         let expected = attributes(&[
             ("service", "kage-global"),
             ("account", "A"),
@@ -329,7 +340,12 @@ mod tests {
         for name in ["Title", "URL", "UserName", "Notes", "Path", "Uuid"] {
             old.insert(name.to_owned(), "computed".to_owned());
         }
-        let new = attributes_of(&address("global", "A"), &old, None, at("2026-03-01T00:00:00Z"));
+        let new = attributes_of(
+            &address("global", "A"),
+            &old,
+            Changes::default(),
+            at("2026-03-01T00:00:00Z"),
+        );
         let names: Vec<_> = new.keys().map(String::as_str).collect();
         assert_eq!(names, ["account", "application", "created", "custom", "service", "updated"]);
     }
@@ -345,7 +361,7 @@ mod tests {
                 ("xdg:content-type", kind),
             ]);
             assert!(forgets_changes(&old));
-            let new = attributes_of(&address, &old, None, now);
+            let new = attributes_of(&address, &old, Changes::default(), now);
             let new = attributes_instead(new, &old, "text/plain");
             assert!(old.iter().any(|(name, value)| new.get(name) != Some(value)), "{kind}");
             assert!(new["xdg:content-type"].starts_with("text/plain"));

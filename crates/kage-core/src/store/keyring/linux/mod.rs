@@ -33,7 +33,9 @@ use self::values::Change;
 use crate::config::Policy;
 use crate::name::Key;
 use crate::secret::SecretValue;
-use crate::store::{Attendant, Backend, BackendError, Deadline, Entry, Machine, Wanted};
+use crate::store::{
+    Attendant, Backend, BackendError, Changes, Deadline, Entry, Machine, Metadata, Wanted,
+};
 
 /// The keychain of this session.
 #[derive(Debug)]
@@ -76,8 +78,8 @@ impl Keyring {
         key: &SecretValue,
     ) -> Result<(), BackendError> {
         let address = address_of_vault(vault)?;
-        let change = Change { value: key, description: None, now: Timestamp::now() };
-        self.ask(async |service| service.write(&address, change).await)
+        let change = Change { value: key, about: Changes::default(), now: Timestamp::now() };
+        self.ask(async |service| service.write(&address, change).await).map(drop)
     }
 
     /// Forgets the key of the vault at `vault`.
@@ -109,8 +111,8 @@ impl Keyring {
         checkpoint: &SecretValue,
     ) -> Result<(), BackendError> {
         let address = address_of_log(log)?;
-        let change = Change { value: checkpoint, description: None, now: Timestamp::now() };
-        self.ask(async |service| service.write(&address, change).await)
+        let change = Change { value: checkpoint, about: Changes::default(), now: Timestamp::now() };
+        self.ask(async |service| service.write(&address, change).await).map(drop)
     }
 
     /// Runs one call within its deadline, on the connection of the last one where that still holds.
@@ -156,11 +158,11 @@ impl Backend for Keyring {
         &mut self,
         key: &Key,
         value: &SecretValue,
-        description: Option<&str>,
+        changes: Changes<'_>,
         now: Timestamp,
-    ) -> Result<(), BackendError> {
+    ) -> Result<Option<Metadata>, BackendError> {
         let address = key.into();
-        let change = Change { value, description, now };
+        let change = Change { value, about: changes, now };
         self.ask(async |service| service.write(&address, change).await)
     }
 

@@ -16,7 +16,7 @@ use super::session::{Sealed, Session, content_type};
 use crate::disk::Lock;
 use crate::name::BackendName;
 use crate::secret::SecretValue;
-use crate::store::{BackendError, Entry, Missing, Wanted};
+use crate::store::{BackendError, Changes, Entry, Metadata, Missing, Wanted};
 
 /// Values by their address.
 pub(super) type Values = BTreeMap<Address, SecretValue>;
@@ -29,8 +29,8 @@ type OnWire<'a> = (ObjectPath<'a>, &'a [u8], &'a [u8], &'a str);
 pub(super) struct Change<'a> {
     /// Its value.
     pub(super) value: &'a SecretValue,
-    /// What it is for; `None` keeps what it says.
-    pub(super) description: Option<&'a str>,
+    /// What else is said of it.
+    pub(super) about: Changes<'a>,
     /// The time of the change.
     pub(super) now: Timestamp,
 }
@@ -161,7 +161,8 @@ impl Service {
         open(&secrets, self.session().await?, &kept)
     }
 
-    /// Stores a value at `address`, in place of what is there, and reads it back.
+    /// Stores a value at `address`, in place of what is there, and reads it back. Returns what was
+    /// public about what was there.
     ///
     /// # Errors
     /// [`BackendError`]; [`BackendError::NotKept`] when another value is read back.
@@ -169,24 +170,24 @@ impl Service {
         &mut self,
         address: &Address,
         change: Change<'_>,
-    ) -> Result<(), BackendError> {
+    ) -> Result<Option<Metadata>, BackendError> {
         let _writing = self.writing()?;
         self.listed.remove(address);
         let query = [Query::At(address.clone())];
         let sight = self.unlocked(&query, Ahead::Values).await?;
         let found = self.describe(sight.open, &query).await?;
-        match (found.at(address).first(), sight.collection) {
+        let old = found.at(address).first();
+        match (old, sight.collection) {
             (Some(item), _) => self.change(item, address, change).await?,
             (None, Some(collection)) => {
-                let new =
-                    attributes_of(address, &Attributes::new(), change.description, change.now);
+                let new = attributes_of(address, &Attributes::new(), change.about, change.now);
                 self.create(collection.as_str(), address, new, change.value).await?;
             }
             (None, None) => return Err(fault::missing(Missing::Collection)),
         }
         let kept = self.read(std::slice::from_ref(address)).await?;
         match kept.get(address) {
-            Some(kept) if kept.same_as(change.value) => Ok(()),
+            Some(kept) if kept.same_as(change.value) => Ok(old.map(Item::meta)),
             _ => Err(BackendError::NotKept { backend: BackendName::Keyring }),
         }
     }
@@ -214,7 +215,7 @@ impl Service {
         if forgets_changes(&old) {
             return self.replace(&item.path, &old, address, change).await;
         }
-        let new = attributes_of(address, &old, change.description, change.now);
+        let new = attributes_of(address, &old, change.about, change.now);
         let set = self.set(&item.path, "Attributes", Variant::from(new))?;
         self.must(set, "the names to be stored").await.map_err(refused)?;
         self.relabel(&item.path, address).await
@@ -240,7 +241,7 @@ impl Service {
         address: &Address,
         change: Change<'_>,
     ) -> Result<(), BackendError> {
-        let new = attributes_of(address, old, change.description, change.now);
+        let new = attributes_of(address, old, change.about, change.now);
         let new = attributes_instead(new, old, content_type(change.value));
         let collection = item.as_str().rsplit_once('/').map_or("/", |(collection, _)| collection);
         self.create(collection, address, new, change.value).await?;
