@@ -9,12 +9,13 @@ use clap::error::{ContextKind, ContextValue};
 use clap::{Args, Parser, Subcommand};
 use kage_core::agent::{Act, Reach};
 use kage_core::exec::{self, Sealed};
+use kage_core::store::Original;
 use kage_core::store::vault::Unlock;
 
 use crate::clipboard;
 use crate::commands::{
-    audit, check, completions, delete, demo, doctor, get, list, man, namespace, run, set, trust,
-    vault, why,
+    audit, check, completions, delete, demo, doctor, get, list, man, namespace, run, set, transfer,
+    trust, vault, why,
 };
 use crate::completion;
 use crate::context::Context;
@@ -116,6 +117,14 @@ enum SecretCommand {
     #[command(visible_alias = "rm", alias = "remove")]
     Delete(delete::Args),
     Why(why::Args),
+    /// Copy a secret to another scope or backend
+    ///
+    /// Its description and expiry go along, its earlier values do not. The copy is read back.
+    Copy(transfer::Args),
+    /// Move a secret to another scope or backend
+    ///
+    /// As `copy`; the original is removed once its copy was read back.
+    Move(transfer::Args),
 }
 
 /// Parses `arguments` and runs the command, if this process could be `sealed`. Returns the exit code
@@ -229,6 +238,12 @@ impl Command {
             Self::Secret { command: SecretCommand::Why(args) } | Self::Why(args) => {
                 why::run(cx, &args).map(done)
             }
+            Self::Secret { command: SecretCommand::Copy(args) } => {
+                transfer::run(cx, &args, Original::Keep).map(done)
+            }
+            Self::Secret { command: SecretCommand::Move(args) } => {
+                transfer::run(cx, &args, Original::Remove).map(done)
+            }
             Self::Run(args) => run::run(cx, &args).map(done),
             Self::Check(args) => check::run(cx, &args),
             Self::Trust(args) => trust::run(cx, &args).map(done),
@@ -264,6 +279,8 @@ impl Command {
             Self::Secret { command: SecretCommand::Why(args) } | Self::Why(args) => {
                 (Act::Look(args.reach()), "secret why")
             }
+            Self::Secret { command: SecretCommand::Copy(_) } => (Act::Person, "secret copy"),
+            Self::Secret { command: SecretCommand::Move(_) } => (Act::Person, "secret move"),
             Self::Run(args) => (Act::Run(args.reach()), "run"),
             Self::Namespace { command } => (Act::Person, command.words()),
             Self::Vault { command } => (Act::Person, command.words()),
@@ -288,7 +305,10 @@ impl Command {
                 SecretCommand::Get(args) => args.json,
                 SecretCommand::List(args) => args.json,
                 SecretCommand::Why(args) => args.json,
-                SecretCommand::Set(_) | SecretCommand::Delete(_) => false,
+                SecretCommand::Set(_)
+                | SecretCommand::Delete(_)
+                | SecretCommand::Copy(_)
+                | SecretCommand::Move(_) => false,
             },
             Self::Get(args) => args.json,
             Self::List(args) => args.json,

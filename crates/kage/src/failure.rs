@@ -34,7 +34,7 @@ pub(crate) enum Kind {
     Unavailable,
     /// A backend did not answer in time.
     TimedOut,
-    /// A value is no longer valid.
+    /// `run`: a value is no longer valid.
     Expired,
     /// The configuration cannot be used.
     Config,

@@ -70,7 +70,13 @@ pub(crate) fn label(typed: &str) -> Result<Label, Failure> {
     })
 }
 
-fn parse(cx: &Context, policy: &Policy, typed: &str, folder: Folder) -> Result<Scope, Failure> {
+/// Parses a scope.
+pub(crate) fn parse(
+    cx: &Context,
+    policy: &Policy,
+    typed: &str,
+    folder: Folder,
+) -> Result<Scope, Failure> {
     let path = match typed.strip_prefix("repo") {
         Some("") => return repository_here(cx, policy),
         Some(rest) => rest.strip_prefix(':'),

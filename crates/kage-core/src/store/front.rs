@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 
-use super::{Attendant, Backend, BackendError, Changes, Entry, Metadata, Wanted};
+use super::{Attendant, Backend, BackendError, Changes, Entry, Metadata, Spot, Wanted};
 use crate::audit::{Action, Actor, AuditLog, Event};
 use crate::config::{OnFailure, Policy};
 use crate::disk::PathError;
@@ -84,11 +84,12 @@ pub struct Stores {
     actor: Actor,
     policy: Policy,
     attendant: Arc<dyn Attendant>,
+    /// All that this build has; the policy may name some of them only.
     backends: BTreeMap<BackendName, Mutex<Box<dyn Backend>>>,
 }
 
 impl Stores {
-    /// Prepares the backends that `policy` names. None of them is reached yet.
+    /// Prepares the backends. None of them is reached yet.
     pub fn open(
         audit: AuditLog,
         actor: Actor,
@@ -97,26 +98,15 @@ impl Stores {
         unlock: super::vault::Unlock,
         attendant: Arc<dyn Attendant>,
     ) -> Self {
-        let named = policy.namespaces.values().filter_map(|namespace| namespace.backend);
-        let names: BTreeSet<_> = named.chain([policy.secrets.backend]).collect();
-        let mut unlock = Some(unlock);
-        let backends = names.into_iter().filter_map(|name| {
-            let backend: Box<dyn Backend> = match name {
-                #[cfg(all(feature = "keyring", target_os = "linux"))]
-                BackendName::Keyring => {
-                    Box::new(super::keyring::Keyring::new(policy, machine, Arc::clone(&attendant)))
-                }
-                BackendName::Vault => Box::new(super::vault::Vault::new(
-                    policy,
-                    machine,
-                    unlock.take()?,
-                    Arc::clone(&attendant),
-                )),
-                _ => return None,
-            };
-            Some((name, Mutex::new(backend)))
-        });
-        Self { backends: backends.collect(), audit, actor, policy: policy.clone(), attendant }
+        let mut backends: BTreeMap<BackendName, Mutex<Box<dyn Backend>>> = BTreeMap::new();
+        #[cfg(all(feature = "keyring", target_os = "linux"))]
+        {
+            let keyring = super::keyring::Keyring::new(policy, machine, Arc::clone(&attendant));
+            backends.insert(BackendName::Keyring, Mutex::new(Box::new(keyring)));
+        }
+        let vault = super::vault::Vault::new(policy, machine, unlock, Arc::clone(&attendant));
+        backends.insert(BackendName::Vault, Mutex::new(Box::new(vault)));
+        Self { backends, audit, actor, policy: policy.clone(), attendant }
     }
 
     /// Prepares stores whose every backend is `memory`.
@@ -143,6 +133,14 @@ impl Stores {
         }
     }
 
+    /// Returns the backends that the policy names, of those that this build has.
+    fn named(&self) -> BTreeSet<BackendName> {
+        let namespaces = self.policy.namespaces.values();
+        let named = namespaces.filter_map(|namespace| namespace.backend);
+        let named = named.chain([self.policy.secrets.backend]);
+        named.filter(|name| self.backends.contains_key(name)).collect()
+    }
+
     /// Lists entries, sorted by name then scope, from each backend that keeps them. What a backend
     /// holds of a scope that the policy keeps elsewhere is left out: it would never be read.
     ///
@@ -152,7 +150,7 @@ impl Stores {
         let mut questions: BTreeMap<BackendName, Vec<Scope>> = BTreeMap::new();
         match wanted {
             Wanted::Everything => {
-                questions.extend(self.backends.keys().map(|&name| (name, Vec::new())));
+                questions.extend(self.named().into_iter().map(|name| (name, Vec::new())));
             }
             Wanted::Scopes(scopes) => {
                 for scope in scopes {
@@ -237,7 +235,7 @@ impl Stores {
         Ok(was_there)
     }
 
-    fn with<T>(
+    pub(super) fn with<T>(
         &self,
         name: BackendName,
         call: impl FnOnce(&mut dyn Backend) -> Result<T, BackendError>,
@@ -274,12 +272,18 @@ impl Stores {
     }
 
     /// Opens the log before anything is done that must be recorded.
-    fn recordable(&self) -> Result<(), StoreError> {
+    pub(super) fn recordable(&self) -> Result<(), StoreError> {
         match (self.audit.ready(), self.policy.audit.on_failure) {
             (Err(error), OnFailure::Refuse) => Err(StoreError::Audit(error)),
             // `record` says it, once it happens.
             (Ok(()), _) | (Err(_), OnFailure::Warn) => Ok(()),
         }
+    }
+
+    /// Records one use of what a backend keeps, whatever the policy says of its scope.
+    pub(super) fn record_at(&self, action: Action, spot: &Spot) -> Result<(), StoreError> {
+        let event = Event::new(Timestamp::now(), action, &spot.key, spot.backend, &self.actor);
+        self.keep(&[event])
     }
 
     fn record<'a>(
@@ -292,10 +296,11 @@ impl Stores {
             .into_iter()
             .map(|key| Event::new(now, action, key, self.backend_of(&key.scope), &self.actor))
             .collect();
-        if events.is_empty() {
-            return Ok(());
-        }
-        match (self.audit.record(&events), self.policy.audit.on_failure) {
+        if events.is_empty() { Ok(()) } else { self.keep(&events) }
+    }
+
+    fn keep(&self, events: &[Event<'_>]) -> Result<(), StoreError> {
+        match (self.audit.record(events), self.policy.audit.on_failure) {
             (Ok(()), _) => Ok(()),
             (Err(error), OnFailure::Refuse) => Err(StoreError::Audit(error)),
             (Err(error), OnFailure::Warn) => {

@@ -14,6 +14,7 @@ mod front;
 pub mod keyring;
 #[cfg(feature = "testing")]
 pub mod memory;
+mod transfer;
 pub mod vault;
 
 use std::collections::BTreeMap;
@@ -26,6 +27,7 @@ pub(crate) use deadline::Deadline;
 pub use error::{BackendError, Missing};
 pub use expiry::{Validity, WARNING};
 pub use front::{Found, Machine, Purpose, StoreError, Stores};
+pub use transfer::{Existing, Original, Spot, TransferError};
 
 use crate::name::{Key, Scope};
 use crate::secret::SecretValue;

@@ -1,16 +1,14 @@
 //! `kage secret delete`.
 
 use clap_complete::engine::ArgValueCompleter;
-use kage_core::config::Policy;
-use kage_core::name::{Key, SecretName};
-use kage_core::store::Stores;
+use kage_core::name::Key;
 
 use super::lookup;
 use crate::completion::live;
 use crate::context::Context;
 use crate::failure::{Failure, Kind};
 use crate::scope::{self, Folder, ScopeArgs};
-use crate::ui::{self, listed, terminal};
+use crate::ui::{self, terminal};
 
 /// Remove a secret
 ///
@@ -38,7 +36,8 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<(), Failure> {
     let name = scope::name(&args.name)?;
     let policy = cx.policy()?;
     let stores = cx.stores(&policy, None, None)?;
-    let key = find(cx, args, &policy, &stores, &name)?;
+    let named = args.scope.named(cx, &policy, Folder::MayBeGone)?;
+    let key = lookup::the_one(cx, &stores, named.as_ref(), &name, "delete")?;
     let at = format!("`{}` ({})", cx.scope_shown(&key.scope), stores.backend_of(&key.scope));
     if args.dry_run {
         ui::say(format_args!("Would remove `{}` from {at}.", key.name));
@@ -63,34 +62,4 @@ fn agreed(key: &Key, at: &str) -> Result<bool, Failure> {
         .hint("to remove it without being asked, add --yes"));
     }
     Ok(terminal::confirm(&format!("Remove `{}` from {at}?", key.name))?)
-}
-
-/// Finds the one secret that is meant.
-fn find(
-    cx: &Context,
-    args: &Args,
-    policy: &Policy,
-    stores: &Stores,
-    name: &SecretName,
-) -> Result<Key, Failure> {
-    let named = args.scope.named(cx, policy, Folder::MayBeGone)?;
-    let scopes = match &named {
-        Some(scope) => vec![scope.clone()],
-        None => vec![kage_core::name::Scope::Global],
-    };
-    let found = lookup::everything(stores, &scopes)?;
-    let keys = found.iter().map(|found| &found.entry.key);
-    let meant = |key: &&Key| key.name == *name && named.as_ref().is_none_or(|it| *it == key.scope);
-    let mut matching: Vec<Key> = keys.filter(meant).cloned().collect();
-    match (matching.pop(), matching.is_empty()) {
-        (Some(key), true) => Ok(key),
-        (None, _) if named.is_some() => Err(lookup::not_found(cx, stores, &scopes, name)),
-        (None, _) => Err(lookup::nowhere(&found, name)),
-        (Some(last), false) => {
-            matching.push(last);
-            let scopes = listed(matching.iter().map(|key| cx.scope_shown(&key.scope)));
-            Err(Failure::new(Kind::Usage, format!("`{name}` is in several scopes: {scopes}"))
-                .hint(format!("say which: kage secret delete {name} --scope SCOPE")))
-        }
-    }
 }

@@ -1,7 +1,7 @@
 //! One name, looked up the way an agent here would get it; and what is said when it is not there.
 
 use kage_core::config::{Answer, MANIFEST_PATH, ManifestError, Policy};
-use kage_core::name::{Scope, SecretName};
+use kage_core::name::{Key, Scope, SecretName};
 use kage_core::resolve::{self, Membership, Need, Place, State, Verdict};
 use kage_core::store::{Found, Stores, Wanted};
 
@@ -18,6 +18,32 @@ pub(super) fn everything(stores: &Stores, scopes: &[Scope]) -> Result<Vec<Found>
     found.extend(elsewhere);
     sort(&mut found);
     Ok(found)
+}
+
+/// Finds the one secret that is meant: in `named`, or in the only scope that has the name.
+pub(super) fn the_one(
+    cx: &Context,
+    stores: &Stores,
+    named: Option<&Scope>,
+    name: &SecretName,
+    command: &str,
+) -> Result<Key, Failure> {
+    let scopes = [named.cloned().unwrap_or(Scope::Global)];
+    let found = everything(stores, &scopes)?;
+    let keys = found.iter().map(|found| &found.entry.key);
+    let meant = |key: &&Key| key.name == *name && named.is_none_or(|it| *it == key.scope);
+    let mut matching: Vec<Key> = keys.filter(meant).cloned().collect();
+    match (matching.pop(), matching.is_empty()) {
+        (Some(key), true) => Ok(key),
+        (None, _) if named.is_some() => Err(not_found(cx, stores, &scopes, name)),
+        (None, _) => Err(nowhere(&found, name)),
+        (Some(last), false) => {
+            matching.push(last);
+            let scopes = listed(matching.iter().map(|key| cx.scope_shown(&key.scope)));
+            Err(Failure::new(Kind::Usage, format!("`{name}` is in several scopes: {scopes}"))
+                .hint(format!("say which: kage secret {command} {name} --scope SCOPE")))
+        }
+    }
 }
 
 /// Sorts by name, then scope.

@@ -14,6 +14,7 @@ pub(crate) mod man;
 pub(crate) mod namespace;
 pub(crate) mod run;
 pub(crate) mod set;
+pub(crate) mod transfer;
 pub(crate) mod trust;
 mod unused;
 pub(crate) mod vault;

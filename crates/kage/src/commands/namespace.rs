@@ -150,7 +150,8 @@ fn show(policy: &Policy, label: &Label, json: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-fn parse_backend(typed: &str) -> Result<BackendName, Failure> {
+/// Parses the name of a backend.
+pub(super) fn parse_backend(typed: &str) -> Result<BackendName, Failure> {
     let known = [BackendName::Keyring, BackendName::Vault];
     known
         .into_iter()

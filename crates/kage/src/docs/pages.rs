@@ -51,8 +51,8 @@ pub(super) fn exit_codes() -> Vec<Part> {
 /// Returns each kind of failure: its word, its exit code, and what it is.
 fn kinds() -> Vec<(String, u8, String)> {
     use Kind::{
-        Audit, Config, Denied, Environment, Failed, Locked, NoProgram, NotExecutable, NotFound,
-        PersonNeeded, TimedOut, Unavailable, Usage,
+        Audit, Config, Denied, Environment, Expired, Failed, Locked, NoProgram, NotExecutable,
+        NotFound, PersonNeeded, TimedOut, Unavailable, Usage,
     };
     let all = [
         Failed,
@@ -63,6 +63,7 @@ fn kinds() -> Vec<(String, u8, String)> {
         PersonNeeded,
         Unavailable,
         TimedOut,
+        Expired,
         Config,
         Audit,
         Environment,

@@ -68,6 +68,8 @@ const REFUSED: &[&str] = &[
     "vault unlock",
     "vault lock",
     "vault rekey",
+    "secret copy STRIPE_KEY --to namespace:production",
+    "secret move STRIPE_KEY --to namespace:production",
     "secret delete STRIPE_KEY --yes",
     "rm STRIPE_KEY --yes",
 ];

@@ -13,6 +13,8 @@ pub(crate) const COMMANDS: &[&str] = &[
     "secret list",
     "secret delete",
     "secret why",
+    "secret copy",
+    "secret move",
     "run",
     "check",
     "trust",

@@ -66,6 +66,8 @@ const LINES: &[(&str, &str)] = &[
     ("vault unlock", ""),
     ("vault lock", ""),
     ("vault rekey --identity ~/identity.txt", ""),
+    ("secret copy API_KEY --scope repo:~/code/api --to namespace:copied", ""),
+    ("secret move API_KEY --scope namespace:copied --to namespace:moved", ""),
     ("secret delete API_KEY --scope repo:~/code/api --yes", ""),
     ("delete API_KEY --scope no:scope --yes", ""),
 ];

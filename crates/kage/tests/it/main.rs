@@ -30,6 +30,7 @@ mod run;
 mod sealed;
 mod seed;
 mod set;
+mod transfer;
 mod trust;
 mod vault;
 mod why;
