@@ -14,8 +14,8 @@ use kage_core::store::vault::Unlock;
 
 use crate::clipboard;
 use crate::commands::{
-    audit, check, completions, delete, demo, doctor, get, list, man, namespace, run, set, transfer,
-    trust, vault, why,
+    audit, check, completions, delete, demo, doctor, get, history, list, man, namespace, run, set,
+    transfer, trust, vault, why,
 };
 use crate::completion;
 use crate::context::Context;
@@ -125,6 +125,8 @@ enum SecretCommand {
     ///
     /// As `copy`; the original is removed once its copy was read back.
     Move(transfer::Args),
+    History(history::Args),
+    Rollback(history::RollbackArgs),
 }
 
 /// Parses `arguments` and runs the command, if this process could be `sealed`. Returns the exit code
@@ -244,6 +246,12 @@ impl Command {
             Self::Secret { command: SecretCommand::Move(args) } => {
                 transfer::run(cx, &args, Original::Remove).map(done)
             }
+            Self::Secret { command: SecretCommand::History(args) } => {
+                history::run(cx, &args).map(done)
+            }
+            Self::Secret { command: SecretCommand::Rollback(args) } => {
+                history::rollback(cx, &args).map(done)
+            }
             Self::Run(args) => run::run(cx, &args).map(done),
             Self::Check(args) => check::run(cx, &args),
             Self::Trust(args) => trust::run(cx, &args).map(done),
@@ -281,6 +289,10 @@ impl Command {
             }
             Self::Secret { command: SecretCommand::Copy(_) } => (Act::Person, "secret copy"),
             Self::Secret { command: SecretCommand::Move(_) } => (Act::Person, "secret move"),
+            Self::Secret { command: SecretCommand::History(_) } => (Act::Person, "secret history"),
+            Self::Secret { command: SecretCommand::Rollback(_) } => {
+                (Act::Person, "secret rollback")
+            }
             Self::Run(args) => (Act::Run(args.reach()), "run"),
             Self::Namespace { command } => (Act::Person, command.words()),
             Self::Vault { command } => (Act::Person, command.words()),
@@ -305,10 +317,12 @@ impl Command {
                 SecretCommand::Get(args) => args.json,
                 SecretCommand::List(args) => args.json,
                 SecretCommand::Why(args) => args.json,
+                SecretCommand::History(args) => args.json,
                 SecretCommand::Set(_)
                 | SecretCommand::Delete(_)
                 | SecretCommand::Copy(_)
-                | SecretCommand::Move(_) => false,
+                | SecretCommand::Move(_)
+                | SecretCommand::Rollback(_) => false,
             },
             Self::Get(args) => args.json,
             Self::List(args) => args.json,

@@ -47,6 +47,9 @@ pub struct SecretsPolicy {
     /// How long a keychain's own dialog may stay open.
     #[serde(deserialize_with = "duration")]
     pub prompt_timeout: Duration,
+    /// How long a value is kept after another took its place; zero: not at all.
+    #[serde(deserialize_with = "duration_or_none")]
+    pub history: Duration,
     /// The only names that are given to a child; all when absent.
     #[serde(deserialize_with = "some_names")]
     pub inject: Option<BTreeSet<SecretName>>,
@@ -66,6 +69,7 @@ impl Default for SecretsPolicy {
             vault_url: None,
             timeout: Duration::from_secs(10),
             prompt_timeout: Duration::from_mins(2),
+            history: Duration::from_hours(30 * 24),
             inject: None,
             allow_names: BTreeSet::new(),
             namespace_order: Vec::new(),
@@ -276,6 +280,11 @@ fn duration<'de, D: Deserializer<'de>>(input: D) -> Result<Duration, D::Error> {
     }
 }
 
+fn duration_or_none<'de, D: Deserializer<'de>>(input: D) -> Result<Duration, D::Error> {
+    let length = period_in(input)?;
+    length.try_into().map_err(|_overflow| de::Error::custom("a time must not be less than nothing"))
+}
+
 fn parsed<'de, T, D>(text: &str) -> Result<T, D::Error>
 where
     T: std::str::FromStr<Err = crate::name::NameError>,
@@ -356,6 +365,14 @@ mod tests {
     }
 
     #[test]
+    fn earlier_values_may_be_kept_for_no_time() {
+        for (text, hours) in [("0s", 0), ("90d", 90 * 24)] {
+            let policy = parse(&format!("[secrets]\nhistory = \"{text}\"")).unwrap();
+            assert_eq!(policy.secrets.history, Duration::from_hours(hours));
+        }
+    }
+
+    #[test]
     fn an_empty_file_is_the_defaults() {
         assert_eq!(parse("").unwrap(), Policy::default());
     }
@@ -382,6 +399,7 @@ mod tests {
             "[secrets]\ntimeout = \"-1s\"",
             "[secrets]\ntimeout = \"soon\"",
             "[secrets]\ntimeout = 10",
+            "[secrets]\nhistory = \"-1d\"",
             "[secrets]\ntimeout = \"1mo\"",
             "[secrets]\ninject = [\"A-B\"]",
             "[namespaces.\"a b\"]\nrepos = []",

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -131,6 +132,11 @@ impl Stores {
             Scope::Namespace(label) => self.policy.backend_of(label),
             Scope::Global | Scope::Repo(_) | Scope::Subscription(_) => self.policy.secrets.backend,
         }
+    }
+
+    /// Returns how long earlier values are kept.
+    pub(super) fn keeps_earlier(&self) -> Duration {
+        self.policy.secrets.history
     }
 
     /// Returns the backends that the policy names, of those that this build has.
@@ -286,7 +292,7 @@ impl Stores {
         self.keep(&[event])
     }
 
-    fn record<'a>(
+    pub(super) fn record<'a>(
         &'a self,
         action: Action,
         keys: impl IntoIterator<Item = &'a Key>,

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 
-use super::{Backend, BackendError, Changes, Entry, Metadata, Wanted};
+use super::{Backend, BackendError, Changes, EarlierValue, Entry, Metadata, Replaced, Wanted};
 use crate::name::Key;
 use crate::secret::SecretValue;
 
@@ -16,6 +16,7 @@ pub struct Memory(Arc<Mutex<Kept>>);
 #[derive(Debug, Default)]
 struct Kept {
     values: BTreeMap<Key, (SecretValue, Metadata)>,
+    earlier: BTreeMap<Key, Vec<EarlierValue>>,
     failure: Option<BackendError>,
     reads: usize,
 }
@@ -82,13 +83,34 @@ impl Backend for Memory {
         now: Timestamp,
     ) -> Result<Option<Metadata>, BackendError> {
         let mut kept = self.checked()?;
-        let old = kept.values.remove(key).map(|(_, meta)| meta);
+        let (replaced, old) = kept.values.remove(key).unzip();
         let meta = Metadata::after(old.as_ref(), changes, now);
+        let earlier = kept.earlier.entry(key.clone()).or_default();
+        if let Some(replaced) = replaced {
+            let stored = old.as_ref().and_then(|old: &Metadata| old.updated);
+            earlier.insert(0, EarlierValue { value: replaced, stored, replaced: Some(now) });
+        }
+        earlier.retain(|old| !old.value.same_as(value));
+        if changes.replaced == Replaced::Forgotten {
+            earlier.clear();
+        }
         kept.values.insert(key.clone(), (value.expose(SecretValue::copy_of), meta));
         Ok(old)
     }
 
+    fn earlier(&mut self, key: &Key) -> Result<Vec<EarlierValue>, BackendError> {
+        let kept = self.checked()?;
+        let earlier = kept.earlier.get(key).into_iter().flatten().map(|old| EarlierValue {
+            value: old.value.expose(SecretValue::copy_of),
+            stored: old.stored,
+            replaced: old.replaced,
+        });
+        Ok(earlier.collect())
+    }
+
     fn delete(&mut self, key: &Key) -> Result<bool, BackendError> {
-        Ok(self.checked()?.values.remove(key).is_some())
+        let mut kept = self.checked()?;
+        kept.earlier.remove(key);
+        Ok(kept.values.remove(key).is_some())
     }
 }

@@ -10,6 +10,7 @@ mod deadline;
 mod error;
 mod expiry;
 mod front;
+mod history;
 #[cfg(all(feature = "keyring", target_os = "linux"))]
 pub mod keyring;
 #[cfg(feature = "testing")]
@@ -27,6 +28,8 @@ pub(crate) use deadline::Deadline;
 pub use error::{BackendError, Missing};
 pub use expiry::{Validity, WARNING};
 pub use front::{Found, Machine, Purpose, StoreError, Stores};
+pub(crate) use history::EarlierValue;
+pub use history::{FingerprintKey, Generation, Replaced, RollbackError};
 pub use transfer::{Existing, Original, Spot, TransferError};
 
 use crate::name::{Key, Scope};
@@ -68,6 +71,8 @@ pub struct Changes<'a> {
     /// When the new value stops being valid; `None`: never. The expiry that is there belonged to
     /// the old value, and goes with it.
     pub expires: Option<Timestamp>,
+    /// What becomes of the value that is replaced.
+    pub replaced: Replaced,
 }
 
 /// One stored secret, without its value.
@@ -112,7 +117,11 @@ pub(crate) trait Backend: Debug + Send {
         now: Timestamp,
     ) -> Result<Option<Metadata>, BackendError>;
 
-    /// Removes all entries of `key`. Returns whether there was one.
+    /// Returns the earlier values of `key` that are kept, the newest first; some of them may be due
+    /// to go.
+    fn earlier(&mut self, key: &Key) -> Result<Vec<EarlierValue>, BackendError>;
+
+    /// Removes all entries of `key`, and its earlier values. Returns whether there was one.
     fn delete(&mut self, key: &Key) -> Result<bool, BackendError>;
 }
 

@@ -85,8 +85,11 @@ impl Stores {
         }
         let value = self.value(from)?.ok_or_else(|| TransferError::Absent(from.clone()))?;
         self.record_at(Action::Read, from)?;
-        let changes =
-            Changes { description: entry.meta.description.as_deref(), expires: entry.meta.expires };
+        let changes = Changes {
+            description: entry.meta.description.as_deref(),
+            expires: entry.meta.expires,
+            ..Changes::default()
+        };
         self.with(to.backend, |backend| backend.write(&to.key, &value, changes, Timestamp::now()))?;
         self.record_at(Action::Write, to)?;
         self.must_hold(to, &value)?;

@@ -8,6 +8,7 @@ const EXPOSING: &[&str] = &[
     "advice.rs",
     "inject.rs",
     "store/checkpoints.rs",
+    "store/history.rs",
     "store/keyring/linux/prompt.rs",
     "store/keyring/linux/session.rs",
     "store/memory.rs",

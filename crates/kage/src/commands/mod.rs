@@ -8,6 +8,7 @@ pub(crate) mod delete;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod get;
+pub(crate) mod history;
 pub(crate) mod list;
 mod lookup;
 pub(crate) mod man;

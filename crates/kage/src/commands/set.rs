@@ -8,7 +8,7 @@ use clap_complete::engine::ArgValueCompleter;
 use jiff::Timestamp;
 use kage_core::name::{Key, Scope};
 use kage_core::secret::SecretValue;
-use kage_core::store::{Changes, Wanted};
+use kage_core::store::{Changes, Replaced, Wanted};
 use kage_core::{advice, exec, inject};
 
 use crate::clipboard;
@@ -70,6 +70,9 @@ pub(crate) struct Args {
     /// When the value stops being valid: in `90d`, or on `2027-01-31`
     #[arg(long, value_name = "WHEN")]
     expires: Option<String>,
+    /// Keep no earlier value: the one that is replaced has leaked, for example
+    #[arg(long)]
+    forget: bool,
     /// Say what would be stored, and stop
     #[arg(short = 'n', long)]
     dry_run: bool,
@@ -123,9 +126,13 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<(), Failure> {
     let value = read_value(cx, args)?;
     check(cx, args, &name, &value)?;
     let key = Key::new(scope, name);
-    let changes = Changes { description: args.description.as_deref(), expires };
+    let replaced = if args.forget { Replaced::Forgotten } else { Replaced::Kept };
+    let changes = Changes { description: args.description.as_deref(), expires, replaced };
     let old = stores.write(&key, &value, changes)?;
     ui::say(format_args!("Stored `{}` in {at}.", key.name));
+    if args.forget {
+        ui::say("No earlier value of it is kept.");
+    }
     say_expiry(expires, old.and_then(|old| old.expires), now);
     Ok(())
 }

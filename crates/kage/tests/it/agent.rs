@@ -70,6 +70,8 @@ const REFUSED: &[&str] = &[
     "vault rekey",
     "secret copy STRIPE_KEY --to namespace:production",
     "secret move STRIPE_KEY --to namespace:production",
+    "secret history STRIPE_KEY",
+    "secret rollback STRIPE_KEY",
     "secret delete STRIPE_KEY --yes",
     "rm STRIPE_KEY --yes",
 ];

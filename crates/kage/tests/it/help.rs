@@ -15,6 +15,8 @@ pub(crate) const COMMANDS: &[&str] = &[
     "secret why",
     "secret copy",
     "secret move",
+    "secret history",
+    "secret rollback",
     "run",
     "check",
     "trust",

@@ -68,6 +68,9 @@ const LINES: &[(&str, &str)] = &[
     ("vault rekey --identity ~/identity.txt", ""),
     ("secret copy API_KEY --scope repo:~/code/api --to namespace:copied", ""),
     ("secret move API_KEY --scope namespace:copied --to namespace:moved", ""),
+    ("secret history API_KEY --scope repo:~/code/api", ""),
+    ("secret history API_KEY --scope repo:~/code/api --json", ""),
+    ("secret rollback API_KEY --scope repo:~/code/api", ""),
     ("secret delete API_KEY --scope repo:~/code/api --yes", ""),
     ("delete API_KEY --scope no:scope --yes", ""),
 ];

@@ -195,7 +195,7 @@ fn a_configuration_that_makes_no_sense_names_its_line_and_the_nearest_key() {
     world.config("[secrets]\nbackned = \"vault\"\n");
     assert_snapshot!(world.kage(["list"]), @"
     ------- stderr -------
-    error: [HOME]/.config/kage/config.toml line 2: unknown field `backned`, expected one of `backend`, `region`, `vault_url`, `timeout`, `prompt_timeout`, `inject`, `allow_names`, `namespace_order`
+    error: [HOME]/.config/kage/config.toml line 2: unknown field `backned`, expected one of `backend`, `region`, `vault_url`, `timeout`, `prompt_timeout`, `history`, `inject`, `allow_names`, `namespace_order`
     hint: did you mean `backend`?
     [exit code: 1]
     ");

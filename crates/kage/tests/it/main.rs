@@ -21,6 +21,7 @@ mod doctor;
 mod expiry;
 mod get;
 mod help;
+mod history;
 mod keychain;
 mod leak;
 mod list;

@@ -182,8 +182,8 @@ pub fn lock(policy: &Policy, machine: &Machine) -> Result<bool, BackendError> {
     Ok(kernel::drop_kept(Place::of(policy, machine).file())?)
 }
 
-/// Protects the vault in another way, or with another key, from now on. The generation before and
-/// the kept key are dropped: they would still open to the old one.
+/// Protects the vault in another way, or with another key, from now on. The generation before, the
+/// kept key and all earlier values are dropped: whoever knew the old protection may know them.
 ///
 /// # Errors
 /// [`BackendError`] when the vault cannot be opened, or its file or the keychain cannot be written;
@@ -201,6 +201,7 @@ pub fn rekey(
     let (_lock, mut open) = vault.lock_current()?;
     let Vault { place, openers, .. } = &vault;
     kernel::drop_kept(place.file())?;
+    open.document.forget_earlier();
     let mut keychain = Keychain::new(policy, machine, attendant);
     let mut reseal = |seal: &Seal| open.replace(place, seal, Former::Purge).map(drop);
     let cleaned = match protection {

@@ -16,6 +16,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::fmt;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -23,9 +24,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use zeroize::Zeroizing;
 
+use super::place::Former;
 use crate::name::{Key, NameError};
 use crate::secret::{SecretBuffer, SecretValue};
-use crate::store::{Changes, Metadata};
+use crate::store::history::{MAX_EARLIER, is_kept};
+use crate::store::{Changes, EarlierValue, Metadata, Replaced};
 
 /// The format that is written, and the newest that is read.
 pub(super) const FORMAT: u64 = 1;
@@ -67,6 +70,33 @@ impl Record {
     /// Returns a copy of the value.
     pub(super) fn value(&self) -> SecretValue {
         self.value.expose(SecretValue::copy_of)
+    }
+
+    /// Returns copies of the earlier values, the newest first.
+    pub(super) fn earlier(&self) -> Vec<EarlierValue> {
+        let newer = self.earlier.iter().map(|newer| newer.updated);
+        let replaced = [self.meta.updated].into_iter().chain(newer);
+        let earlier = self.earlier.iter().zip(replaced);
+        let copied = earlier.map(|(old, replaced)| EarlierValue {
+            value: old.value.expose(SecretValue::copy_of),
+            stored: old.updated,
+            replaced,
+        });
+        copied.collect()
+    }
+
+    /// Removes the earlier values that are not kept any more. Returns whether there were some.
+    fn drop_old(&mut self, now: Timestamp, keep: Duration) -> bool {
+        let before = self.earlier.len();
+        let mut replaced = self.meta.updated;
+        self.earlier.retain(|old| {
+            let kept = is_kept(replaced, now, keep);
+            replaced = old.updated;
+            kept
+        });
+        let some_went = self.earlier.len() < before;
+        self.earlier.truncate(MAX_EARLIER);
+        some_went
     }
 }
 
@@ -133,22 +163,43 @@ impl Document {
         Ok(Parsed::Known(Self { recipients: read.recipients, secrets }))
     }
 
-    /// Puts a copy of `value` at `key`. Returns what was public about the one that was there.
+    /// Puts a copy of `value` at `key`. Returns what was public about the one that was there, and
+    /// whether the generation before this change may stay: not where it holds what must be gone.
     pub(super) fn put(
         &mut self,
         key: &Key,
         value: &SecretValue,
         changes: Changes<'_>,
         now: Timestamp,
-    ) -> Option<Metadata> {
-        let (old, earlier) = match self.secrets.remove(key) {
-            Some(old) => (Some(old.meta), old.earlier),
+        keep: Duration,
+    ) -> (Option<Metadata>, Former) {
+        let (old, mut earlier) = match self.secrets.remove(key) {
+            Some(Record { value: old, meta, mut earlier }) => {
+                earlier.insert(0, Earlier { value: old, updated: meta.updated });
+                (Some(meta), earlier)
+            }
             None => (None, Vec::new()),
         };
+        earlier.retain(|old| !old.value.same_as(value));
+        let forgets = changes.replaced == Replaced::Forgotten;
+        if forgets {
+            earlier.clear();
+        }
         let meta = Metadata::after(old.as_ref(), changes, now);
         let value = value.expose(SecretValue::copy_of);
         self.secrets.insert(key.clone(), Record { value, meta, earlier });
-        old
+        let mut former = if forgets { Former::Purge } else { Former::Keep };
+        for record in self.secrets.values_mut() {
+            if record.drop_old(now, keep) {
+                former = Former::Purge;
+            }
+        }
+        (old, former)
+    }
+
+    /// Removes all earlier values.
+    pub(super) fn forget_earlier(&mut self) {
+        self.secrets.values_mut().for_each(|record| record.earlier.clear());
     }
 
     /// Prints the document as JSON and fills it up with white space, so that the length says little
@@ -170,7 +221,10 @@ impl Document {
 
     /// Returns about how much room the document needs, so that printing it seldom has to move it.
     fn expected_bytes(&self) -> usize {
-        let values = self.secrets.values().map(|record| record.value.len().saturating_mul(2));
+        let values = self.secrets.values().flat_map(|record| {
+            let earlier = record.earlier.iter().map(|old| &old.value);
+            earlier.chain([&record.value]).map(|value| value.len().saturating_mul(2))
+        });
         values.fold(CHUNK_BYTES.saturating_mul(2), |sum, bytes| {
             sum.saturating_add(bytes).saturating_add(1024)
         })
@@ -334,6 +388,8 @@ mod tests {
     use crate::name::Scope;
     use proptest::prelude::*;
 
+    const DAY: Duration = Duration::from_hours(24);
+
     fn record(value: &[u8], time: Option<i64>, about: Option<&str>, earlier: usize) -> Record {
         let time = time.map(|second| Timestamp::from_second(second).unwrap());
         let old =
@@ -394,7 +450,8 @@ mod tests {
         let mut document = Document::default();
         document.secrets.insert(key.clone(), record(b"old", Some(1), Some("about"), 2));
         let now = Timestamp::from_second(2).unwrap();
-        document.put(&key, &SecretValue::copy_of(b"new"), Changes::default(), now);
+        let new = SecretValue::copy_of(b"new");
+        document.put(&key, &new, Changes::default(), now, DAY);
         let changed = &document.secrets[&key];
         assert!(changed.value().same_as(&SecretValue::copy_of(b"new")));
         let expected = Metadata {
@@ -403,7 +460,39 @@ mod tests {
             expires: None,
             description: Some("about".to_owned()),
         };
-        assert_eq!((&changed.meta, changed.earlier.len()), (&expected, 2));
+        assert_eq!((&changed.meta, changed.earlier.len()), (&expected, 3));
+    }
+
+    #[test]
+    fn ten_earlier_values_are_kept_each_once_and_for_their_time() {
+        let key = Key::new(Scope::Global, "NAME".parse().unwrap());
+        let mut document = Document::default();
+        let mut put = |value: &str, second: i64, replaced: Replaced| {
+            let changes = Changes { replaced, ..Changes::default() };
+            let now = Timestamp::from_second(second).unwrap();
+            let value = SecretValue::copy_of(value.as_bytes());
+            let (_, former) = document.put(&key, &value, changes, now, DAY);
+            let earlier = document.secrets[&key].earlier();
+            let text = |old: &EarlierValue| {
+                let shown = old.value.expose(|bytes| String::from_utf8(bytes.to_vec()).unwrap());
+                format!("{shown} {}", old.replaced.unwrap().as_second())
+            };
+            (former, earlier.iter().map(text).collect::<Vec<_>>())
+        };
+        assert_eq!(put("a", 1, Replaced::Kept), (Former::Keep, vec![]));
+        assert_eq!(put("a", 2, Replaced::Kept), (Former::Keep, vec![]));
+        assert_eq!(put("b", 3, Replaced::Kept), (Former::Keep, vec!["a 3".to_owned()]));
+        assert_eq!(put("a", 4, Replaced::Kept), (Former::Keep, vec!["b 4".to_owned()]));
+        for second in 5..20 {
+            put(&second.to_string(), second, Replaced::Kept);
+        }
+        let (former, earlier) = put("c", 20, Replaced::Kept);
+        assert_eq!((former, earlier.len()), (Former::Keep, MAX_EARLIER));
+        assert_eq!((earlier[0].as_str(), earlier[9].as_str()), ("19 20", "10 11"));
+        // A day later, all but the newest are due to go, and the generation that holds them.
+        let (former, earlier) = put("d", 20 + 86_400, Replaced::Kept);
+        assert_eq!((former, earlier), (Former::Purge, vec![format!("c {}", 20 + 86_400)]));
+        assert_eq!(put("e", 86_500, Replaced::Forgotten), (Former::Purge, vec![]));
     }
 
     #[test]

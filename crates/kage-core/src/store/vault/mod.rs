@@ -37,12 +37,14 @@ pub use format::DocumentFault;
 pub use sealed::Lock;
 pub use unlock::Unlock;
 
-use self::format::Document;
+use self::format::{Document, Record};
 use self::place::{Former, Place};
 use self::seal::{Seal, Unlocked};
 use self::sealed::Sealed;
 use self::unlock::Openers;
-use super::{Attendant, Backend, BackendError, Changes, Entry, Machine, Metadata, Wanted};
+use super::{
+    Attendant, Backend, BackendError, Changes, EarlierValue, Entry, Machine, Metadata, Wanted,
+};
 use crate::config::Policy;
 use crate::disk;
 use crate::name::Key;
@@ -54,6 +56,8 @@ pub(crate) struct Vault {
     place: Place,
     openers: Openers,
     patience: Duration,
+    /// How long earlier values are kept.
+    history: Duration,
     open: Option<Open>,
     /// What opened it, while no generation is open.
     known: Option<Unlocked>,
@@ -80,7 +84,8 @@ impl Vault {
 
     fn with(policy: &Policy, machine: &Machine, openers: Openers) -> Self {
         let place = Place::of(policy, machine);
-        Self { place, openers, patience: policy.secrets.timeout, open: None, known: None }
+        let (patience, history) = (policy.secrets.timeout, policy.secrets.history);
+        Self { place, openers, patience, history, open: None, known: None }
     }
 
     /// Returns the current document.
@@ -197,12 +202,17 @@ impl Backend for Vault {
         changes: Changes<'_>,
         now: Timestamp,
     ) -> Result<Option<Metadata>, BackendError> {
-        let mut old = None;
+        let (mut old, keep) = (None, self.history);
         self.change(|document| {
-            old = document.put(key, value, changes, now);
-            Some(Former::Keep)
+            let (was, former) = document.put(key, value, changes, now, keep);
+            old = was;
+            Some(former)
         })?;
         Ok(old)
+    }
+
+    fn earlier(&mut self, key: &Key) -> Result<Vec<EarlierValue>, BackendError> {
+        Ok(self.document()?.secrets.get(key).map(Record::earlier).unwrap_or_default())
     }
 
     fn delete(&mut self, key: &Key) -> Result<bool, BackendError> {

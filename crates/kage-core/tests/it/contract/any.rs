@@ -4,7 +4,7 @@ use std::sync::Barrier;
 
 use jiff::Timestamp;
 use kage_core::name::{Key, Scope};
-use kage_core::store::{Changes, Metadata};
+use kage_core::store::{Changes, FingerprintKey, Generation, Metadata, Replaced, RollbackError};
 
 use super::{Subject, delete, entries, everything, holds, only_entry, read, write};
 use crate::stores::{is, key, value};
@@ -19,6 +19,8 @@ clauses! { each_clause of any:
     names_that_begin_alike_are_kept_apart,
     metadata_follows_its_secret,
     an_expiry_goes_with_its_value,
+    the_value_before_is_kept_and_can_be_put_back,
+    what_is_forgotten_or_deleted_is_in_no_history,
     everything_is_listed_once_and_a_scope_alone,
     what_another_process_changed_is_read_as_it_is_now,
     a_name_never_gets_the_value_of_another,
@@ -165,7 +167,7 @@ pub(super) fn metadata_follows_its_secret(subject: &impl Subject) {
     let meta = || only_entry(&subject.stores(), &key.scope).meta;
     let described = |description: Option<&str>| {
         let before = Timestamp::now();
-        let changes = Changes { description, expires: None };
+        let changes = Changes { description, ..Changes::default() };
         let written = subject.stores().write(&key, &value("s3cr3t-for-contract"), changes);
         written.unwrap_or_else(|error| panic!("{error}"));
         let meta = meta();
@@ -197,6 +199,76 @@ pub(super) fn an_expiry_goes_with_its_value(subject: &impl Subject) {
         before = Some(only_entry(&subject.stores(), &key.scope).meta);
         assert_eq!(before.as_ref().and_then(|meta| meta.expires), expires);
     }
+}
+
+/// Shows what a secret holds and held: the values of `known`, by their fingerprints.
+fn history(subject: &impl Subject, key: &Key, known: &[&str]) -> Vec<String> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let prints = FingerprintKey::at(&folder.path().join("key")).expect("it is made");
+    let scratch = Key::new("namespace:scratch".parse().expect("a scope"), key.name.clone());
+    let of = |value: &&str| {
+        let memory = super::InMemory::start();
+        write(&memory.stores(), &scratch, value);
+        memory.stores().history(&scratch, &prints).expect("it is kept")[0].fingerprint.clone()
+    };
+    let known: Vec<_> = known.iter().map(|value| (of(value), *value)).collect();
+    let generations = subject.stores().history(key, &prints);
+    let generations = generations.unwrap_or_else(|error| panic!("{error}"));
+    let shown = |generation: &Generation| {
+        let found = known.iter().find(|(print, _)| *print == generation.fingerprint);
+        found.map_or_else(|| generation.fingerprint.clone(), |(_, value)| (*value).to_owned())
+    };
+    generations.iter().map(shown).collect()
+}
+
+pub(super) fn the_value_before_is_kept_and_can_be_put_back(subject: &impl Subject) {
+    let key = key("namespace:history", "API_KEY");
+    let [one, two, three] =
+        ["s3cr3t-for-contract-1", "s3cr3t-for-contract-2", "s3cr3t-for-contract-3"];
+    let known = [one, two, three];
+    let shown = || history(subject, &key, &known);
+    assert_eq!(shown(), [] as [&str; 0]);
+    assert!(matches!(
+        subject.stores().rollback(&key, 1),
+        Err(RollbackError::NoSuchValue { kept: 0, .. })
+    ));
+    write(&subject.stores(), &key, one);
+    assert_eq!(shown(), [one]);
+    let before = Timestamp::now();
+    write(&subject.stores(), &key, two);
+    write(&subject.stores(), &key, two);
+    assert_eq!(shown(), [two, one]);
+    write(&subject.stores(), &key, three);
+    assert_eq!(shown()[..2], [three, two]);
+    subject.stores().rollback(&key, 1).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(shown()[..2], [two, three]);
+    assert!(holds(&subject.stores(), &key, two));
+    // What was put aside is nothing that is listed or read.
+    assert_eq!(only_entry(&subject.stores(), &key.scope).key, key);
+    assert_eq!(everything(&subject.stores()).len(), 1);
+    let folder = tempfile::tempdir().expect("a folder");
+    let prints = FingerprintKey::at(&folder.path().join("key")).expect("it is made");
+    let generations = subject.stores().history(&key, &prints).unwrap_or_else(|e| panic!("{e}"));
+    let times: Vec<_> = generations.iter().map(|it| (it.stored, it.replaced)).collect();
+    assert_eq!(times[0].1, None);
+    assert_eq!(times[1].1, times[0].0);
+    assert!(times[1].0 > Some(before) && times[1].0 < times[1].1, "{times:?}");
+}
+
+pub(super) fn what_is_forgotten_or_deleted_is_in_no_history(subject: &impl Subject) {
+    let key = key("namespace:forgotten", "API_KEY");
+    let known = ["s3cr3t-for-contract-1", "s3cr3t-for-contract-2", "s3cr3t-for-contract-3"];
+    write(&subject.stores(), &key, known[0]);
+    write(&subject.stores(), &key, known[1]);
+    assert_eq!(history(subject, &key, &known), [known[1], known[0]]);
+    let changes = Changes { replaced: Replaced::Forgotten, ..Changes::default() };
+    let written = subject.stores().write(&key, &value(known[2]), changes);
+    written.unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(history(subject, &key, &known), [known[2]]);
+    write(&subject.stores(), &key, known[0]);
+    assert!(delete(&subject.stores(), &key));
+    write(&subject.stores(), &key, known[1]);
+    assert_eq!(history(subject, &key, &known), [known[1]]);
 }
 
 pub(super) fn everything_is_listed_once_and_a_scope_alone(subject: &impl Subject) {

@@ -23,12 +23,16 @@ pub(super) const VAULT: &str = "kage-vault";
 /// The service and the maker of the entries that hold the checkpoints of audit logs.
 pub(super) const AUDIT: &str = "kage-audit";
 
+/// The maker of the entries that hold an earlier value.
+const HISTORY: &str = "kage-history";
+
 const SERVICE: &str = "service";
 const ACCOUNT: &str = "account";
 const APPLICATION: &str = "application";
 const CREATED: &str = "created";
 const UPDATED: &str = "updated";
 const EXPIRES: &str = "expires";
+const STORED: &str = "stored";
 const DESCRIPTION: &str = "description";
 
 /// Where oo7-daemon keeps the type of the value: it is the mark of its items.
@@ -57,6 +61,11 @@ impl Address {
         Self { service: AUDIT.to_owned(), account: path.to_owned() }
     }
 
+    /// Returns where the value before the current one of `key` is kept.
+    pub(super) fn of_earlier(key: &Key) -> Self {
+        Self { service: format!("{HISTORY}:{}", key.scope), account: key.name.as_str().to_owned() }
+    }
+
     /// Reads an item's attributes; `None` when it is nobody's entry.
     pub(super) fn of_attributes(attributes: &Attributes) -> Option<Self> {
         let (service, account) = (attributes.get(SERVICE)?, attributes.get(ACCOUNT)?);
@@ -75,10 +84,11 @@ impl Address {
     }
 
     fn maker(&self) -> &'static str {
-        match self.service.as_str() {
-            VAULT => VAULT,
-            AUDIT => AUDIT,
-            _ => KAGE,
+        match self.service.split_once(':') {
+            Some((HISTORY, _)) => HISTORY,
+            None if self.service == VAULT => VAULT,
+            None if self.service == AUDIT => AUDIT,
+            Some(_) | None => KAGE,
         }
     }
 }
@@ -94,6 +104,8 @@ impl From<&Key> for Address {
 pub(super) enum Query {
     /// All that kage wrote.
     Made,
+    /// All earlier values.
+    Earlier,
     /// All in a scope, whoever wrote it.
     In(Scope),
     /// The entries of one address, whoever wrote them.
@@ -105,6 +117,7 @@ impl Query {
     pub(super) fn attributes(&self) -> BTreeMap<&'static str, String> {
         match self {
             Self::Made => [(APPLICATION, KAGE.to_owned())].into(),
+            Self::Earlier => [(APPLICATION, HISTORY.to_owned())].into(),
             Self::In(scope) => [(SERVICE, scope.service())].into(),
             Self::At(Address { service, account }) => {
                 [(SERVICE, service.clone()), (ACCOUNT, account.clone())].into()
@@ -134,6 +147,11 @@ impl Item {
     /// Returns when kage last wrote it; `None` when another tool made it.
     pub(super) fn updated(&self) -> Option<Timestamp> {
         time(&self.attributes, UPDATED)
+    }
+
+    /// Returns when the earlier value that it holds was stored.
+    pub(super) fn stored(&self) -> Option<Timestamp> {
+        time(&self.attributes, STORED)
     }
 
     /// Returns the time that decides between duplicates.
@@ -237,6 +255,11 @@ pub(super) fn attributes_of(
     new
 }
 
+/// Notes when an earlier value was stored.
+pub(super) fn note_stored(attributes: &mut Attributes, stored: Timestamp) {
+    attributes.insert(STORED.to_owned(), stored.to_string());
+}
+
 /// Returns whether the service that keeps this item forgets at its next start what was changed in
 /// place: oo7-daemon 0.7 writes to disk only what is created or removed.
 pub(super) fn forgets_changes(attributes: &Attributes) -> bool {
@@ -287,8 +310,11 @@ mod tests {
     fn a_new_entry_has_the_attributes_and_label_of_the_product() {
         let address = address("repo:/home/me/code/api", "API_KEY");
         let now = at("2026-11-25T10:00:00.5Z");
-        let changes =
-            Changes { description: Some("for CI"), expires: Some(at("2027-01-31T00:00:00Z")) };
+        let changes = Changes {
+            description: Some("for CI"),
+            expires: Some(at("2027-01-31T00:00:00Z")),
+            ..Changes::default()
+        };
         let new = attributes_of(&address, &Attributes::new(), changes, now);
         let expected = attributes(&[
             ("service", "kage-repo:/home/me/code/api"),
@@ -410,6 +436,8 @@ mod tests {
             ("kage-other:x", "A"),
             ("kage-repo:relative", "A"),
             ("kage-vault", "/home/me/vault.age"),
+            ("kage-history:global", "A"),
+            ("kage-history:namespace:n", "A"),
             ("other", "A"),
         ] {
             let found =

@@ -11,6 +11,7 @@
 mod bus;
 mod fault;
 mod health;
+mod history;
 mod item;
 mod prompt;
 mod search;
@@ -22,6 +23,7 @@ mod who;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use zbus::block_on;
@@ -34,7 +36,8 @@ use crate::config::Policy;
 use crate::name::Key;
 use crate::secret::SecretValue;
 use crate::store::{
-    Attendant, Backend, BackendError, Changes, Deadline, Entry, Machine, Metadata, Wanted,
+    Attendant, Backend, BackendError, Changes, Deadline, EarlierValue, Entry, Machine, Metadata,
+    Wanted,
 };
 
 /// The keychain of this session.
@@ -42,6 +45,8 @@ use crate::store::{
 pub(crate) struct Keyring {
     settings: Arc<Settings>,
     service: Option<Service>,
+    /// How long an earlier value is kept.
+    history: Duration,
 }
 
 impl Keyring {
@@ -54,7 +59,7 @@ impl Keyring {
             attendant,
             lock_folder: machine.runtime_folder.clone(),
         };
-        Self { settings: Arc::new(settings), service: None }
+        Self { settings: Arc::new(settings), service: None, history: policy.secrets.history }
     }
 
     /// Returns the key of the vault at `vault`, if the keychain holds it.
@@ -78,7 +83,8 @@ impl Keyring {
         key: &SecretValue,
     ) -> Result<(), BackendError> {
         let address = address_of_vault(vault)?;
-        let change = Change { value: key, about: Changes::default(), now: Timestamp::now() };
+        let change =
+            Change { value: key, about: Changes::default(), now: Timestamp::now(), stored: None };
         self.ask(async |service| service.write(&address, change).await).map(drop)
     }
 
@@ -111,7 +117,12 @@ impl Keyring {
         checkpoint: &SecretValue,
     ) -> Result<(), BackendError> {
         let address = address_of_log(log)?;
-        let change = Change { value: checkpoint, about: Changes::default(), now: Timestamp::now() };
+        let change = Change {
+            value: checkpoint,
+            about: Changes::default(),
+            now: Timestamp::now(),
+            stored: None,
+        };
         self.ask(async |service| service.write(&address, change).await).map(drop)
     }
 
@@ -161,14 +172,21 @@ impl Backend for Keyring {
         changes: Changes<'_>,
         now: Timestamp,
     ) -> Result<Option<Metadata>, BackendError> {
-        let address = key.into();
-        let change = Change { value, about: changes, now };
-        self.ask(async |service| service.write(&address, change).await)
+        let change = Change { value, about: changes, now, stored: None };
+        let keep = self.history;
+        self.ask(async |service| service.rotate(key, change, keep).await)
+    }
+
+    fn earlier(&mut self, key: &Key) -> Result<Vec<EarlierValue>, BackendError> {
+        self.ask(async |service| service.earlier(key).await)
     }
 
     fn delete(&mut self, key: &Key) -> Result<bool, BackendError> {
-        let address = key.into();
-        self.ask(async |service| service.delete(&address).await)
+        let (address, earlier) = (Address::from(key), Address::of_earlier(key));
+        self.ask(async |service| {
+            service.delete(&earlier).await?;
+            service.delete(&address).await
+        })
     }
 }
 

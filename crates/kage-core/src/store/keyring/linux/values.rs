@@ -9,6 +9,7 @@ use super::bus::Batch;
 use super::fault::{self, Refusal};
 use super::item::{
     Address, Attributes, Item, Path, Query, attributes_instead, attributes_of, forgets_changes,
+    note_stored,
 };
 use super::search::Ahead;
 use super::service::{COLLECTION, ITEM, Service, decode, property, property_if_there};
@@ -33,6 +34,19 @@ pub(super) struct Change<'a> {
     pub(super) about: Changes<'a>,
     /// The time of the change.
     pub(super) now: Timestamp,
+    /// When the value was stored, where it is an earlier one.
+    pub(super) stored: Option<Timestamp>,
+}
+
+impl Change<'_> {
+    /// Returns the attributes of the entry, over those it has.
+    fn attributes(&self, address: &Address, old: &Attributes) -> Attributes {
+        let mut new = attributes_of(address, old, self.about, self.now);
+        if let Some(stored) = self.stored {
+            note_stored(&mut new, stored);
+        }
+        new
+    }
 }
 
 impl Service {
@@ -180,7 +194,7 @@ impl Service {
         match (old, sight.collection) {
             (Some(item), _) => self.change(item, address, change).await?,
             (None, Some(collection)) => {
-                let new = attributes_of(address, &Attributes::new(), change.about, change.now);
+                let new = change.attributes(address, &Attributes::new());
                 self.create(collection.as_str(), address, new, change.value).await?;
             }
             (None, None) => return Err(fault::missing(Missing::Collection)),
@@ -215,7 +229,7 @@ impl Service {
         if forgets_changes(&old) {
             return self.replace(&item.path, &old, address, change).await;
         }
-        let new = attributes_of(address, &old, change.about, change.now);
+        let new = change.attributes(address, &old);
         let set = self.set(&item.path, "Attributes", Variant::from(new))?;
         self.must(set, "the names to be stored").await.map_err(refused)?;
         self.relabel(&item.path, address).await
@@ -241,7 +255,7 @@ impl Service {
         address: &Address,
         change: Change<'_>,
     ) -> Result<(), BackendError> {
-        let new = attributes_of(address, old, change.about, change.now);
+        let new = change.attributes(address, old);
         let new = attributes_instead(new, old, content_type(change.value));
         let collection = item.as_str().rsplit_once('/').map_or("/", |(collection, _)| collection);
         self.create(collection, address, new, change.value).await?;
@@ -289,7 +303,7 @@ impl Service {
         Ok(was_there)
     }
 
-    async fn remove(&mut self, item: &Path) -> Result<(), BackendError> {
+    pub(super) async fn remove(&mut self, item: &Path) -> Result<(), BackendError> {
         let delete = self.call(item.as_str(), ITEM, "Delete", &())?;
         match self.bus.ask_one(delete, self.deadline, "the entry to be removed").await? {
             Ok(reply) => self.follow_any(&decode::<OwnedObjectPath>(&reply)?.into_inner()).await,
@@ -321,7 +335,7 @@ impl Service {
 
     /// Keeps the user's other processes from writing: two that find nothing at the same time would
     /// both make an entry. Waits as long as the call may take.
-    fn writing(&self) -> Result<Lock, BackendError> {
+    pub(super) fn writing(&self) -> Result<Lock, BackendError> {
         let waiting_for = "another process that writes to the keyring";
         self.take_lock("keyring-write.lock", self.deadline, waiting_for)
     }
