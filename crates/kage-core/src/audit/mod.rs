@@ -5,7 +5,7 @@
 //! - Of a command, only the program's name is kept, never its arguments.
 //! - The log is the user's: nothing in a repository can move it or switch it off.
 //! - Each line names the hash of the line before it, so what was changed in between is found
-//!   ([`verify`]). Whoever can write the files can also write a whole new log: what shows that is a
+//!   ([`verify()`]). Whoever can write the files can also write a whole new log: what shows that is a
 //!   [`Checkpoint`] that is kept elsewhere.
 
 mod chain;
