@@ -74,13 +74,8 @@ enum Command {
         #[command(subcommand)]
         command: SecretCommand,
     },
-    Set(set::Args),
-    Get(get::Args),
-    #[command(visible_alias = "ls")]
-    List(list::Args),
-    #[command(visible_alias = "rm", alias = "remove")]
-    Delete(delete::Args),
-    Why(why::Args),
+    #[command(flatten)]
+    Short(ShortCommand),
     #[command(visible_aliases = ["exec", "x"])]
     Run(run::Args),
     Check(check::Args),
@@ -108,8 +103,9 @@ enum Command {
     OwnClipboard,
 }
 
+/// What is a command both of `kage secret` and, shorter, of `kage`.
 #[derive(Debug, Subcommand)]
-enum SecretCommand {
+enum ShortCommand {
     Set(set::Args),
     Get(get::Args),
     #[command(visible_alias = "ls")]
@@ -117,6 +113,12 @@ enum SecretCommand {
     #[command(visible_alias = "rm", alias = "remove")]
     Delete(delete::Args),
     Why(why::Args),
+}
+
+#[derive(Debug, Subcommand)]
+enum SecretCommand {
+    #[command(flatten)]
+    Short(ShortCommand),
     /// Copy a secret to another scope or backend
     ///
     /// Its description and expiry go along, its earlier values do not. The copy is read back.
@@ -225,33 +227,8 @@ impl Command {
     fn run(self, cx: &Context) -> Result<u8, Failure> {
         let done = |()| exit::DONE;
         match self {
-            Self::Secret { command: SecretCommand::Set(args) } | Self::Set(args) => {
-                set::run(cx, &args).map(done)
-            }
-            Self::Secret { command: SecretCommand::Get(args) } | Self::Get(args) => {
-                get::run(cx, &args).map(done)
-            }
-            Self::Secret { command: SecretCommand::List(args) } | Self::List(args) => {
-                list::run(cx, &args).map(done)
-            }
-            Self::Secret { command: SecretCommand::Delete(args) } | Self::Delete(args) => {
-                delete::run(cx, &args).map(done)
-            }
-            Self::Secret { command: SecretCommand::Why(args) } | Self::Why(args) => {
-                why::run(cx, &args).map(done)
-            }
-            Self::Secret { command: SecretCommand::Copy(args) } => {
-                transfer::run(cx, &args, Original::Keep).map(done)
-            }
-            Self::Secret { command: SecretCommand::Move(args) } => {
-                transfer::run(cx, &args, Original::Remove).map(done)
-            }
-            Self::Secret { command: SecretCommand::History(args) } => {
-                history::run(cx, &args).map(done)
-            }
-            Self::Secret { command: SecretCommand::Rollback(args) } => {
-                history::rollback(cx, &args).map(done)
-            }
+            Self::Secret { command } => command.run(cx).map(done),
+            Self::Short(command) => command.run(cx).map(done),
             Self::Run(args) => run::run(cx, &args).map(done),
             Self::Check(args) => check::run(cx, &args),
             Self::Trust(args) => trust::run(cx, &args).map(done),
@@ -272,27 +249,8 @@ impl Command {
     /// Returns what this asks for, as far as it matters inside an agent, and the command's words.
     fn act(&self) -> (Act, &'static str) {
         match self {
-            Self::Secret { command: SecretCommand::Set(_) } | Self::Set(_) => {
-                (Act::Person, "secret set")
-            }
-            Self::Secret { command: SecretCommand::Get(_) } | Self::Get(_) => {
-                (Act::Person, "secret get")
-            }
-            Self::Secret { command: SecretCommand::List(args) } | Self::List(args) => {
-                (Act::Look(args.reach()), "secret list")
-            }
-            Self::Secret { command: SecretCommand::Delete(_) } | Self::Delete(_) => {
-                (Act::Person, "secret delete")
-            }
-            Self::Secret { command: SecretCommand::Why(args) } | Self::Why(args) => {
-                (Act::Look(args.reach()), "secret why")
-            }
-            Self::Secret { command: SecretCommand::Copy(_) } => (Act::Person, "secret copy"),
-            Self::Secret { command: SecretCommand::Move(_) } => (Act::Person, "secret move"),
-            Self::Secret { command: SecretCommand::History(_) } => (Act::Person, "secret history"),
-            Self::Secret { command: SecretCommand::Rollback(_) } => {
-                (Act::Person, "secret rollback")
-            }
+            Self::Secret { command } => command.act(),
+            Self::Short(command) => command.act(),
             Self::Run(args) => (Act::Run(args.reach()), "run"),
             Self::Namespace { command } => (Act::Person, command.words()),
             Self::Vault { command } => (Act::Person, command.words()),
@@ -313,34 +271,81 @@ impl Command {
 
     fn wants_json(&self) -> bool {
         match self {
-            Self::Secret { command } => match command {
-                SecretCommand::Get(args) => args.json,
-                SecretCommand::List(args) => args.json,
-                SecretCommand::Why(args) => args.json,
-                SecretCommand::History(args) => args.json,
-                SecretCommand::Set(_)
-                | SecretCommand::Delete(_)
-                | SecretCommand::Copy(_)
-                | SecretCommand::Move(_)
-                | SecretCommand::Rollback(_) => false,
-            },
-            Self::Get(args) => args.json,
-            Self::List(args) => args.json,
-            Self::Why(args) => args.json,
+            Self::Secret { command } => command.wants_json(),
+            Self::Short(command) => command.wants_json(),
             Self::Run(args) => args.json,
             Self::Check(args) => args.json,
             Self::Trust(args) => args.json,
             Self::Audit(args) => args.wants_json(),
             Self::Doctor(args) => args.json,
             Self::Namespace { command } => command.wants_json(),
-            Self::Set(_)
-            | Self::Delete(_)
-            | Self::Vault { .. }
+            Self::Vault { .. }
             | Self::Demo(_)
             | Self::Completions(_)
             | Self::Man(_)
             | Self::Complete(_)
             | Self::OwnClipboard => false,
+        }
+    }
+}
+
+impl SecretCommand {
+    fn run(self, cx: &Context) -> Result<(), Failure> {
+        match self {
+            Self::Short(command) => command.run(cx),
+            Self::Copy(args) => transfer::run(cx, &args, Original::Keep),
+            Self::Move(args) => transfer::run(cx, &args, Original::Remove),
+            Self::History(args) => history::run(cx, &args),
+            Self::Rollback(args) => history::rollback(cx, &args),
+        }
+    }
+
+    fn act(&self) -> (Act, &'static str) {
+        match self {
+            Self::Short(command) => command.act(),
+            Self::Copy(_) => (Act::Person, "secret copy"),
+            Self::Move(_) => (Act::Person, "secret move"),
+            Self::History(_) => (Act::Person, "secret history"),
+            Self::Rollback(_) => (Act::Person, "secret rollback"),
+        }
+    }
+
+    fn wants_json(&self) -> bool {
+        match self {
+            Self::Short(command) => command.wants_json(),
+            Self::History(args) => args.json,
+            Self::Copy(_) | Self::Move(_) | Self::Rollback(_) => false,
+        }
+    }
+}
+
+impl ShortCommand {
+    fn run(self, cx: &Context) -> Result<(), Failure> {
+        match self {
+            Self::Set(args) => set::run(cx, &args),
+            Self::Get(args) => get::run(cx, &args),
+            Self::List(args) => list::run(cx, &args),
+            Self::Delete(args) => delete::run(cx, &args),
+            Self::Why(args) => why::run(cx, &args),
+        }
+    }
+
+    fn act(&self) -> (Act, &'static str) {
+        match self {
+            Self::Set(_) => (Act::Person, "secret set"),
+            Self::Get(_) => (Act::Person, "secret get"),
+            Self::List(args) => (Act::Look(args.reach()), "secret list"),
+            Self::Delete(_) => (Act::Person, "secret delete"),
+            Self::Why(args) => (Act::Look(args.reach()), "secret why"),
+        }
+    }
+
+    fn wants_json(&self) -> bool {
+        match self {
+            Self::Get(args) => args.json,
+            Self::List(args) => args.json,
+            Self::Why(args) => args.json,
+            Self::Set(_) | Self::Delete(_) => false,
         }
     }
 }
