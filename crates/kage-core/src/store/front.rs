@@ -1,5 +1,6 @@
 //! The audited front: the only way to a value.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -43,6 +44,14 @@ pub struct Found {
     pub entry: Entry,
     /// The backend that keeps its scope.
     pub backend: BackendName,
+}
+
+impl Found {
+    /// Orders by name, then scope: the order of every list that people see.
+    pub fn by_name(&self, other: &Self) -> Ordering {
+        let (a, b) = (&self.entry.key, &other.entry.key);
+        (&a.name, &a.scope).cmp(&(&b.name, &b.scope))
+    }
 }
 
 /// Why a store could not do what it was asked.
@@ -177,10 +186,7 @@ impl Stores {
             })
             .filter(|found| self.backend_of(&found.entry.key.scope) == found.backend)
             .collect();
-        found.sort_by(|a, b| {
-            let (a, b) = (&a.entry.key, &b.entry.key);
-            (&a.name, &a.scope).cmp(&(&b.name, &b.scope))
-        });
+        found.sort_by(Found::by_name);
         Ok(found)
     }
 

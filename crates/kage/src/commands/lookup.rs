@@ -16,7 +16,7 @@ pub(super) fn everything(stores: &Stores, scopes: &[Scope]) -> Result<Vec<Found>
     let mut elsewhere = stores.list(Wanted::Everything)?;
     elsewhere.retain(|it| !scopes.contains(&it.entry.key.scope));
     found.extend(elsewhere);
-    sort(&mut found);
+    found.sort_by(Found::by_name);
     Ok(found)
 }
 
@@ -44,14 +44,6 @@ pub(super) fn the_one(
                 .hint(format!("say which: kage secret {command} {name} --scope SCOPE")))
         }
     }
-}
-
-/// Sorts by name, then scope.
-pub(super) fn sort(found: &mut [Found]) {
-    found.sort_by(|a, b| {
-        let (a, b) = (&a.entry.key, &b.entry.key);
-        (&a.name, &a.scope).cmp(&(&b.name, &b.scope))
-    });
 }
 
 /// Says that `name` is in none of `scopes`, where else it is, and what it may be a slip of.
