@@ -118,12 +118,19 @@ fn read_opened(
     // One byte of room more than the length, so that reading to the end does not grow the buffer.
     let mut bytes = Zeroizing::new(Vec::with_capacity(expected.ok_or_else(too_long)? + 1));
     let limit = u64::try_from(bytes.capacity()).unwrap_or(u64::MAX);
-    let stamp = Stamp::of(&file)?;
     (&file).take(limit).read_to_end(&mut bytes)?;
-    if Stamp::of(&file)? != stamp {
+    if has_changed(&meta, &file.metadata()?) {
         return Err(io::Error::new(io::ErrorKind::ResourceBusy, "it changed while it was read"));
     }
-    Ok((bytes, stamp))
+    Ok((bytes, Stamp::from(&meta)))
+}
+
+/// Returns whether an open file is not what it was. One whose place another took meanwhile is: it lost
+/// a name, which counts as a change of the file to the system, and what was read of it is whole.
+fn has_changed(before: &Metadata, after: &Metadata) -> bool {
+    let (was, is) = (Stamp::from(before), Stamp::from(after));
+    let replaced = after.nlink() < before.nlink() && was == Stamp { changed: was.changed, ..is };
+    was != is && !replaced
 }
 
 /// Opens a file, pipe or device to read from it, without waiting for whoever writes into it. Reading
@@ -498,6 +505,22 @@ mod tests {
         assert!(read_plain(&file, 4).is_err());
         assert_eq!(read_plain(&file, 5).unwrap(), b"12345");
         assert!(read_text(&link, 5).is_ok());
+    }
+
+    #[test]
+    fn a_file_that_is_replaced_while_it_is_read_is_whole_and_one_that_is_written_is_not() {
+        let world = tempfile::tempdir().unwrap();
+        let path = world.path().join("file");
+        replace(&path, b"old").unwrap();
+        let mut file = File::options().append(true).open(&path).unwrap();
+        let meta = |file: &File| file.metadata().unwrap();
+        let before = meta(&file);
+        assert!(!has_changed(&before, &meta(&file)));
+        replace(&path, b"new").unwrap();
+        assert!(!has_changed(&before, &meta(&file)));
+        file.write_all(b"er").unwrap();
+        assert!(has_changed(&before, &meta(&file)));
+        assert!(has_changed(&before, &std::fs::metadata(&path).unwrap()));
     }
 
     #[test]
