@@ -3,7 +3,7 @@
 use kage_core::name::Key;
 use kage_core::store::{BackendError, Changes, Purpose, StoreError, Stores, Wanted};
 
-use crate::daemons::{KeePassXc, Oo7, Session};
+use crate::daemons::{GnomeKeyring, KeePassXc, Oo7, Session};
 use crate::stores::{is, key, unattended, value};
 
 fn names(stores: &Stores, wanted: Wanted<'_>) -> Vec<Key> {
@@ -72,4 +72,24 @@ fn keepassxc_changes_nothing_in_a_value() {
         let values = unattended(&keepassxc, "").read(std::slice::from_ref(&key), Purpose::Read);
         assert!(is(values.unwrap().get(&key), bytes), "{bytes:?}");
     }
+}
+
+#[test]
+fn sixty_four_writers_at_once_lose_nothing_in_gnome_keyring() {
+    let session = GnomeKeyring::start();
+    let keys: Vec<_> = (0..64).map(|writer| key("global", &format!("W{writer:02}"))).collect();
+    let start = std::sync::Barrier::new(keys.len());
+    std::thread::scope(|threads| {
+        for key in &keys {
+            let (stores, start) = (unattended(&session, "secrets.timeout = \"1m\""), &start);
+            threads.spawn(move || {
+                start.wait();
+                stores.write(key, &value(key.name.as_str()), Changes::default()).unwrap();
+            });
+        }
+    });
+    let stores = unattended(&session, "");
+    assert_eq!(names(&stores, Wanted::Everything), keys);
+    let values = stores.read(&keys, Purpose::Read).unwrap();
+    assert!(keys.iter().all(|key| is(values.get(key), key.name.as_str())));
 }

@@ -6,6 +6,7 @@ mod contents;
 mod files;
 mod kept;
 mod keychain;
+mod killed;
 mod memory;
 mod passphrase;
 mod protection;
@@ -14,6 +15,7 @@ mod writers;
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -147,6 +149,37 @@ impl World {
         decryptor.decrypt(std::iter::once(identity)).unwrap().read_to_string(&mut text).unwrap();
         serde_json::from_str(&text).unwrap()
     }
+}
+
+/// Names the folder of the world of [`another_process`], and what it is to do there.
+const ANOTHER: (&str, &str) = ("KAGE_TEST_VAULT_FOLDER", "KAGE_TEST_VAULT_TASK");
+
+/// Prepares a process that runs the ignored test `test` on the vault of `world`, which
+/// [`World::with_identity`] made.
+fn another_process(world: &World, test: &str, task: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args([test, "--exact", "--ignored", "--nocapture"]).stdout(Stdio::null());
+    command.env(ANOTHER.0, world.folder.path()).env(ANOTHER.1, task);
+    command
+}
+
+/// Opens, in the process that [`another_process`] prepared, the vault, and tells the task.
+fn stores_of_another_process() -> Option<(Stores, String)> {
+    let folder = PathBuf::from(std::env::var_os(ANOTHER.0)?);
+    let text =
+        "secrets.backend = 'vault'\nsecrets.timeout = '1m'\n[vault]\nidentity = '~/identity'";
+    let policy = Policy::parse(text, Path::new("config.toml")).unwrap();
+    let home = folder.join("home");
+    let machine = Machine {
+        bus_address: None,
+        vault_file: home.join(".local/share/kage/vault.age"),
+        home,
+        runtime_folder: folder.join("run"),
+    };
+    let audit = AuditLog::at(&folder.join("audit.jsonl"));
+    let actor = Actor { program: None, agent: None, place: None };
+    let stores = Stores::open(audit, actor, &policy, &machine, Unlock::default(), nobody());
+    Some((stores, std::env::var(ANOTHER.1).unwrap()))
 }
 
 fn nobody() -> Arc<dyn Attendant> {

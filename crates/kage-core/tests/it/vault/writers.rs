@@ -1,38 +1,70 @@
-//! Several writers, interfering programs, and writers that are killed.
-
-use std::os::unix::process::ExitStatusExt as _;
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+//! Several writers, and interfering programs. Writers that are killed are in `killed.rs`.
 
 use super::{
-    Answer, CHEAP_LOG_N, PASSPHRASE, Person, World, key, names, read, value, vault_error, wait_for,
-    write,
+    Answer, CHEAP_LOG_N, PASSPHRASE, Person, World, another_process, key, names, read,
+    stores_of_another_process, value, vault_error, write,
 };
-use kage_core::store::Stores;
+use kage_core::audit;
 use kage_core::store::vault::{self, Unlock, VaultError};
 
-/// Names the home of [`writes_until_it_is_killed`].
-const HOME_OF_VICTIM: &str = "KAGE_TEST_VAULT_VICTIM";
+/// How many write at once.
+const WRITERS: usize = 64;
+
+fn name_of(writer: usize) -> String {
+    format!("W{writer}")
+}
+
+fn assert_all_wrote(world: &World) {
+    let stores = world.stores();
+    let mut expected: Vec<_> = (0..WRITERS).map(name_of).collect();
+    expected.sort();
+    assert_eq!(names(&stores), expected);
+    for name in expected {
+        assert_eq!(read(&stores, &key(&name)).unwrap().unwrap(), name.as_bytes());
+    }
+}
 
 #[test]
-fn writers_at_once_lose_nothing() {
+fn sixty_four_writers_at_once_lose_nothing() {
     let world = World::with_identity();
+    let start = std::sync::Barrier::new(WRITERS);
     std::thread::scope(|threads| {
-        for writer in 0..4 {
-            let stores = world.stores();
+        for writer in 0..WRITERS {
+            let (stores, start, name) = (world.stores(), &start, name_of(writer));
             threads.spawn(move || {
-                for secret in 0..6 {
-                    let name = format!("W{writer}_{secret}");
-                    write(&stores, &key(&name), name.as_bytes()).unwrap();
-                }
+                start.wait();
+                write(&stores, &key(&name), name.as_bytes()).unwrap();
             });
         }
     });
-    let stores = world.stores();
-    assert_eq!(names(&stores).len(), 24);
-    for name in names(&stores) {
-        assert_eq!(read(&stores, &key(&name)).unwrap().unwrap(), name.as_bytes());
+    assert_all_wrote(&world);
+}
+
+/// One of the processes of the next test: on its own it does nothing.
+#[test]
+#[ignore = "started by the test that starts many"]
+fn writes_its_own_secret() {
+    let Some((stores, writer)) = stores_of_another_process() else { return };
+    let name = name_of(writer.parse().unwrap());
+    write(&stores, &key(&name), name.as_bytes()).unwrap();
+}
+
+#[test]
+fn sixty_four_processes_at_once_lose_nothing() {
+    let world = World::with_identity();
+    let started = |writer: usize| {
+        let task = writer.to_string();
+        another_process(&world, "vault::writers::writes_its_own_secret", &task).spawn().unwrap()
+    };
+    let processes: Vec<_> = (0..WRITERS).map(started).collect();
+    for mut process in processes {
+        assert!(process.wait().unwrap().success());
     }
+    assert_all_wrote(&world);
+    // Neither did the record of them.
+    let record = audit::verify(&world.folder.path().join("audit.jsonl"), None).unwrap();
+    assert_eq!((record.findings, record.notes), (vec![], vec![]));
+    assert!(record.lines >= WRITERS);
 }
 
 #[test]
@@ -88,72 +120,4 @@ fn a_vault_that_another_program_replaced_before_is_read_again() {
     std::fs::write(world.file(), vault_of(PASSPHRASE, "SECOND")).unwrap();
     write(&stores, &key("A"), b"s3cr3t-for-again").unwrap();
     assert_eq!(names(&world.stores()), ["A", "SECOND"]);
-}
-
-fn counted(round: usize) -> Vec<u8> {
-    format!("s3cr3t-for-kill-{round}-").repeat(400).into_bytes()
-}
-
-/// The other process of the next test: on its own it does nothing.
-#[test]
-#[ignore = "started by the test that kills it"]
-fn writes_until_it_is_killed() {
-    let Some(home) = std::env::var_os(HOME_OF_VICTIM) else { return };
-    let stores = victims_stores(std::path::Path::new(&home));
-    for round in 0.. {
-        write(&stores, &key("COUNTER"), &counted(round)).unwrap();
-    }
-}
-
-/// Opens the vault of the world in `folder`, which another process made.
-fn victims_stores(folder: &std::path::Path) -> Stores {
-    use kage_core::audit::{Actor, AuditLog};
-    use kage_core::config::Policy;
-    use kage_core::store::Machine;
-
-    let text = "secrets.backend = 'vault'\n[vault]\nidentity = '~/identity'";
-    let policy = Policy::parse(text, std::path::Path::new("config.toml")).unwrap();
-    let home = folder.join("home");
-    let machine = Machine {
-        bus_address: None,
-        vault_file: home.join(".local/share/kage/vault.age"),
-        home,
-        runtime_folder: folder.join("run"),
-    };
-    let audit = AuditLog::at(&folder.join("audit.jsonl"));
-    let actor = Actor { program: None, agent: None, place: None };
-    Stores::open(audit, actor, &policy, &machine, Unlock::default(), super::nobody())
-}
-
-#[test]
-fn a_killed_writer_leaves_the_old_value_or_the_new_one() {
-    let world = World::with_identity();
-    write(&world.stores(), &key("BESIDE"), b"s3cr3t-for-beside").unwrap();
-    for round in 0..8_u64 {
-        let before = std::fs::read(world.file()).unwrap();
-        let mut victim = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "vault::writers::writes_until_it_is_killed", "--ignored"])
-            .env(HOME_OF_VICTIM, world.folder.path())
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        wait_for("a first write", || std::fs::read(world.file()).unwrap() != before);
-        // Killed at another point of its work in each round.
-        let until = Instant::now() + Duration::from_micros(1_700 * round);
-        while Instant::now() < until {
-            std::hint::spin_loop();
-        }
-        victim.kill().unwrap();
-        assert_eq!(victim.wait().unwrap().signal(), Some(9));
-        let stores = world.stores();
-        let value = read(&stores, &key("COUNTER")).unwrap().unwrap();
-        let text = String::from_utf8(value.clone()).unwrap();
-        let count: usize = text.split('-').nth(3).unwrap().parse().unwrap();
-        assert_eq!(value, counted(count));
-        assert_eq!(read(&stores, &key("BESIDE")).unwrap().unwrap(), b"s3cr3t-for-beside");
-    }
-    // What the killed ones left of unfinished generations goes with the next write.
-    write(&world.stores(), &key("LAST"), b"s3cr3t-for-last").unwrap();
-    let folder = world.file().parent().unwrap().to_owned();
-    assert_eq!(std::fs::read_dir(folder).unwrap().count(), 3);
 }
