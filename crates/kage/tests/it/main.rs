@@ -22,6 +22,7 @@ mod expiry;
 mod get;
 mod help;
 mod history;
+mod hostile;
 mod keychain;
 mod leak;
 mod list;
