@@ -233,10 +233,11 @@ pub enum ConfigError {
 }
 
 impl ConfigError {
-    /// Converts an error of the TOML parser. It names keys and types, never a whole line.
+    /// Converts an error of the TOML parser. It names keys and types, never a whole line; what acts
+    /// on a terminal in them is escaped.
     pub(super) fn of(path: &Path, text: &str, error: &toml::de::Error) -> Self {
         let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or("");
-        let message = error.message().lines().collect::<Vec<_>>().join(" ");
+        let message = one_line(error.message());
         let nearest = nearest_key(&message);
         Self::Invalid {
             path: path.to_owned(),
@@ -245,6 +246,19 @@ impl ConfigError {
             nearest,
         }
     }
+}
+
+/// Makes one line of a message that may quote what was found.
+fn one_line(message: &str) -> String {
+    let mut line = String::with_capacity(message.len());
+    for character in message.chars() {
+        match character {
+            '\n' => line.push(' '),
+            control if control.is_control() => line.extend(control.escape_unicode()),
+            other => line.push(other),
+        }
+    }
+    line
 }
 
 /// Reads serde's "unknown field `x`, expected one of `a`, `b`" and picks the nearest.
@@ -390,6 +404,16 @@ mod tests {
             let ConfigError::Invalid { line, nearest, .. } = &error else { panic!("{error}") };
             assert_eq!((*line, nearest.as_deref()), (at, meant), "{error}");
         }
+    }
+
+    #[test]
+    fn an_error_is_one_line_without_control_characters() {
+        for text in ["\"a\\r\\u001B[2J\" = 1", "[namespaces.\"a\\nb\\u009B\"]", "\u{1b}[2J = 1"] {
+            let said = parse(text).unwrap_err().to_string();
+            assert!(!said.contains(char::is_control), "{said:?}");
+        }
+        let said = parse("\"a\\rb\" = 1").unwrap_err().to_string();
+        assert!(said.contains("unknown field `a\\u{d}b`"), "{said}");
     }
 
     #[test]
