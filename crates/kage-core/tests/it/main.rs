@@ -5,6 +5,7 @@
 )]
 
 mod contract;
+mod corpus;
 mod daemons;
 mod docs;
 mod harness;

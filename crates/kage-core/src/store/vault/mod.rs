@@ -19,6 +19,8 @@ mod keychain;
 mod place;
 mod seal;
 mod sealed;
+#[cfg(feature = "testing")]
+mod testing;
 mod unlock;
 
 use std::collections::BTreeMap;
@@ -35,6 +37,8 @@ pub use admin::{
 pub use error::{Fault, KeepFault, PassphraseFault, VaultError};
 pub use format::DocumentFault;
 pub use sealed::Lock;
+#[cfg(feature = "testing")]
+pub use testing::{read_header, reprint};
 pub use unlock::Unlock;
 
 use self::format::{Document, Record};
