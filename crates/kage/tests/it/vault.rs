@@ -219,3 +219,39 @@ fn an_agent_chooses_no_key_for_a_vault() {
     }
     assert!(std::fs::read(&file).unwrap() == before);
 }
+
+/// Sets a value, and kills kage at an instant that the seed chooses. Prints which values were killed,
+/// and which are there then.
+const KILLS: &str = r#"
+RANDOM=$SEED
+for round in {1..40}; do
+    printf 's3cr3t-for-vault-kill-%s' $round | "$0" set TOKEN --raw 2>/dev/null &
+    writer=$!
+    sleep 0.0$(printf %02d $((RANDOM % 70)))
+    kill -KILL $writer 2>/dev/null
+    wait $writer 2>/dev/null
+    echo "$? $("$0" run -- printenv TOKEN)"
+done
+"#;
+
+#[test]
+fn a_set_that_is_killed_leaves_the_old_value_or_the_new_one() {
+    let world = World::with_vault();
+    world.set("TOKEN", "global", "s3cr3t-for-vault-kill-0");
+    let seed = std::process::id().to_string();
+    println!("SEED={seed}");
+    let mut command = world.command("bash", ["-c", KILLS, KAGE]);
+    let output = command.env("SEED", seed).output().unwrap();
+    let told = String::from_utf8(output.stdout).unwrap();
+    let (mut old, mut killed) = (0, 0);
+    for (round, line) in (1..).zip(told.lines()) {
+        let (status, value) = line.split_once(" s3cr3t-for-vault-kill-").expect(line);
+        let value: usize = value.parse().unwrap();
+        assert!(value == old || value == round, "{told}");
+        // One that ended by itself has stored its value.
+        assert!(status == "137" || (status == "0" && value == round), "{told}");
+        (old, killed) = (value, killed + usize::from(status == "137"));
+    }
+    assert_eq!(told.lines().count(), 40, "{told}");
+    assert!(killed > 0, "{told}");
+}
