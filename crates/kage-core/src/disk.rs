@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rustix::fs::OFlags;
+use tempfile::NamedTempFile;
 use zeroize::Zeroizing;
 
 /// How often a lock that another process holds is tried again.
@@ -181,14 +182,34 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<Stamp, PathError> {
     write_beside(&target, folder, bytes).map_err(PathError::at("write", path))
 }
 
+/// Makes the file `path` with `bytes`: mode 0600, flushed to disk, all or nothing. What is at `path`
+/// already, be it a dangling link, is left alone.
+///
+/// # Errors
+/// [`PathError`] if something is there, or any step fails.
+pub fn create(path: &Path, bytes: &[u8]) -> Result<(), PathError> {
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    let made = filled_beside(path, folder, bytes).and_then(|temporary| {
+        temporary.persist_noclobber(path).map_err(|error| error.error)?;
+        File::open(folder)?.sync_all()
+    });
+    made.map_err(PathError::at("make", path))
+}
+
 fn write_beside(target: &Path, folder: &Path, bytes: &[u8]) -> io::Result<Stamp> {
+    let temporary = filled_beside(target, folder, bytes)?;
+    let file = temporary.persist(target).map_err(|error| error.error)?;
+    File::open(folder)?.sync_all()?;
+    Stamp::of(&file)
+}
+
+/// Returns a temporary file in `folder` that is to become `target`, with `bytes` on disk.
+fn filled_beside(target: &Path, folder: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
     let prefix = temporary_prefix(target);
     let mut temporary = tempfile::Builder::new().prefix(&prefix).tempfile_in(folder)?;
     temporary.write_all(bytes)?;
     temporary.as_file().sync_all()?;
-    let file = temporary.persist(target).map_err(|error| error.error)?;
-    File::open(folder)?.sync_all()?;
-    Stamp::of(&file)
+    Ok(temporary)
 }
 
 /// Returns how the names of the temporary files begin that become `target`.
@@ -458,6 +479,21 @@ mod tests {
         let (bytes, stamp) = read(&path, 10).unwrap();
         assert_eq!((&bytes[..], stamp), (&b"two"[..], written));
         assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_file_is_made_where_there_is_none_and_nowhere_else() {
+        let world = tempfile::tempdir().unwrap();
+        let (path, link) = (world.path().join("file"), world.path().join("link"));
+        create(&path, b"one").unwrap();
+        assert_eq!(mode(&path), 0o600);
+        symlink(world.path().join("elsewhere"), &link).unwrap();
+        for taken in [&path, &link] {
+            let error = create(taken, b"two").unwrap_err();
+            assert_eq!(error.source.kind(), io::ErrorKind::AlreadyExists);
+        }
+        assert_eq!(std::fs::read(&path).unwrap(), b"one");
+        assert_eq!(std::fs::read_dir(world.path()).unwrap().count(), 2);
     }
 
     #[test]

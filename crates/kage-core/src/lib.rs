@@ -22,6 +22,7 @@ pub mod audit;
 pub mod config;
 pub mod disk;
 pub mod exec;
+pub mod import;
 pub mod inject;
 pub mod name;
 pub mod resolve;

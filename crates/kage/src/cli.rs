@@ -14,8 +14,8 @@ use kage_core::store::vault::Unlock;
 
 use crate::clipboard;
 use crate::commands::{
-    audit, check, completions, delete, demo, doctor, get, history, list, man, namespace, run, set,
-    transfer, trust, vault, why,
+    audit, check, completions, delete, demo, doctor, export, get, history, import, list, man,
+    namespace, run, set, transfer, trust, vault, why,
 };
 use crate::completion;
 use crate::context::Context;
@@ -90,6 +90,8 @@ enum Command {
         #[command(subcommand)]
         command: vault::Command,
     },
+    Import(import::Args),
+    Export(export::Args),
     Audit(audit::Args),
     Doctor(doctor::Args),
     Demo(demo::Args),
@@ -234,6 +236,8 @@ impl Command {
             Self::Trust(args) => trust::run(cx, &args).map(done),
             Self::Namespace { command } => namespace::run(cx, &command).map(done),
             Self::Vault { command } => vault::run(cx, &command).map(done),
+            Self::Import(args) => import::run(cx, &args).map(done),
+            Self::Export(args) => export::run(cx, &args).map(done),
             Self::Audit(args) => audit::run(cx, &args),
             Self::Doctor(args) => doctor::run(cx, &args),
             Self::Demo(args) => demo::run(cx, &args).map(done),
@@ -256,6 +260,8 @@ impl Command {
             Self::Vault { command } => (Act::Person, command.words()),
             Self::Check(_) => (Act::Look(Reach::Here), "check"),
             Self::Trust(_) => (Act::Person, "trust"),
+            Self::Import(_) => (Act::Person, "import"),
+            Self::Export(_) => (Act::Person, "export"),
             // In the log are the names of all repositories.
             Self::Audit(args) => (Act::Person, args.words()),
             Self::Doctor(_) => (Act::Look(Reach::Here), "doctor"),
@@ -280,6 +286,8 @@ impl Command {
             Self::Doctor(args) => args.json,
             Self::Namespace { command } => command.wants_json(),
             Self::Vault { .. }
+            | Self::Import(_)
+            | Self::Export(_)
             | Self::Demo(_)
             | Self::Completions(_)
             | Self::Man(_)

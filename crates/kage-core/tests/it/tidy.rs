@@ -31,6 +31,7 @@ pub(crate) const MAY_USE: &[(&str, &[&str])] = &[
     ("store", &["secret", "name", "disk", "config", "audit"]),
     ("resolve", &["secret", "name", "disk", "config", "store"]),
     ("inject", &["secret", "name", "config", "resolve"]),
+    ("import", &["secret", "name"]),
     ("redact", &["secret", "name"]),
     ("exec", &["store", "inject", "redact"]),
     ("agent", &["secret", "name", "disk", "config", "store", "resolve", "inject"]),
@@ -39,8 +40,15 @@ pub(crate) const MAY_USE: &[(&str, &[&str])] = &[
 ];
 
 /// Modules and files that decide and do nothing else.
-const PURE: &[&str] =
-    &["name/", "advice.rs", "resolve/plan.rs", "resolve/required.rs", "inject.rs", "redact/"];
+const PURE: &[&str] = &[
+    "name/",
+    "advice.rs",
+    "import/",
+    "resolve/plan.rs",
+    "resolve/required.rs",
+    "inject.rs",
+    "redact/",
+];
 
 /// What a pure file does not mention: the disk, the clock, the environment, chance.
 const IMPURE: &[&str] = &[

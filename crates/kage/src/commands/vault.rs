@@ -1,6 +1,6 @@
 //! `kage vault`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use kage_core::config::{self, Policy};
@@ -147,17 +147,25 @@ fn protection(
         return recipient(cx, identity).map(Protection::Recipient);
     }
     let passphrase = match (&key.new_passphrase_file, given) {
-        (Some(file), _) => {
-            let passphrase_file = Some(cx.absolute(&file.to_string_lossy())?);
-            Unlock { passphrase_file, ..Unlock::default() }.passphrase(timeout)?
-        }
+        (Some(file), _) => passphrase_in(cx, file, timeout)?,
         (None, given) => given,
     };
-    passphrase.map_or_else(ask_passphrase, Ok).map(Protection::Passphrase)
+    let passphrase = passphrase.map_or_else(|| passphrase_twice("the vault"), Ok)?;
+    Ok(Protection::Passphrase(passphrase))
+}
+
+/// The passphrase in the first line of a file.
+pub(super) fn passphrase_in(
+    cx: &Context,
+    file: &Path,
+    timeout: Duration,
+) -> Result<Option<SecretValue>, Failure> {
+    let passphrase_file = Some(cx.absolute(&file.to_string_lossy())?);
+    Ok(Unlock { passphrase_file, ..Unlock::default() }.passphrase(timeout)?)
 }
 
 /// The recipient that was named, by itself or by its identity file.
-fn recipient(cx: &Context, typed: &str) -> Result<Recipient, Failure> {
+pub(super) fn recipient(cx: &Context, typed: &str) -> Result<Recipient, Failure> {
     if typed.starts_with("age1") {
         return Ok(typed.parse().map_err(BackendError::from)?);
     }
@@ -170,8 +178,10 @@ fn recipient(cx: &Context, typed: &str) -> Result<Recipient, Failure> {
     Ok(Recipient::of_identity_file(&file)?)
 }
 
-fn ask_passphrase() -> Result<SecretValue, Failure> {
-    let passphrase = terminal::ask_hidden("New passphrase of the vault: ").map_err(|error| {
+/// Asks twice for a new passphrase of `what`.
+pub(super) fn passphrase_twice(what: &str) -> Result<SecretValue, Failure> {
+    let question = format!("New passphrase of {what}: ");
+    let passphrase = terminal::ask_hidden(&question).map_err(|error| {
         Failure::from(error).hint("without a terminal: --new-passphrase-file FILE")
     })?;
     if passphrase.is_empty() {

@@ -30,6 +30,8 @@ pub(crate) const COMMANDS: &[&str] = &[
     "vault unlock",
     "vault lock",
     "vault rekey",
+    "import",
+    "export",
     "audit",
     "audit verify",
     "audit checkpoint",

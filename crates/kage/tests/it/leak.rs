@@ -66,6 +66,12 @@ const LINES: &[(&str, &str)] = &[
     ("vault unlock", ""),
     ("vault lock", ""),
     ("vault rekey --identity ~/identity.txt", ""),
+    ("import - --scope namespace:imported --yes", "API_KEY='s3cr3t-for-leak-canary'"),
+    ("import - --format json -n", r#"{"API_KEY": "s3cr3t-for-leak-canary"}"#),
+    ("import - --yes", "s3cr3t-for-leak-canary"),
+    ("export --encrypted --to ~/identity.txt --output exported.age", ""),
+    ("import exported.age --identity ~/identity.txt --yes", ""),
+    ("export", ""),
     ("secret copy API_KEY --scope repo:~/code/api --to namespace:copied", ""),
     ("secret move API_KEY --scope namespace:copied --to namespace:moved", ""),
     ("secret history API_KEY --scope repo:~/code/api", ""),
@@ -81,6 +87,7 @@ const SHOWING: &[(&str, &str)] = &[
     ("get API_KEY --reveal --json", ""),
     ("get API_KEY --scope namespace:production --reveal", ""),
     ("run -- sh -c printenv", ""),
+    ("export --i-know", ""),
 ];
 
 /// The canary as it is, and as it is often written.

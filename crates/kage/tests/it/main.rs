@@ -23,6 +23,7 @@ mod get;
 mod help;
 mod history;
 mod hostile;
+mod import;
 mod keychain;
 mod leak;
 mod list;

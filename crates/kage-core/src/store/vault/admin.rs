@@ -46,6 +46,11 @@ impl Recipient {
         let first = identities.first().ok_or(VaultError::Identity("it holds none"))?;
         Ok(Self(first.to_public()))
     }
+
+    /// Returns it as age takes it.
+    pub(super) fn into_inner(self) -> age::x25519::Recipient {
+        self.0
+    }
 }
 
 impl FromStr for Recipient {

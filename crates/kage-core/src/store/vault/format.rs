@@ -197,6 +197,11 @@ impl Document {
         (old, former)
     }
 
+    /// Takes a secret as it is, in place of one at `key`, without earlier values.
+    pub(super) fn hold(&mut self, key: Key, value: SecretValue, meta: Metadata) {
+        self.secrets.insert(key, Record { value, meta, earlier: Vec::new() });
+    }
+
     /// Removes all earlier values.
     pub(super) fn forget_earlier(&mut self) {
         self.secrets.values_mut().for_each(|record| record.earlier.clear());

@@ -6,6 +6,7 @@
 //! - What was deleted is in no generation that is left.
 
 mod admin;
+mod bundle;
 mod command;
 mod error;
 mod format;
@@ -34,6 +35,7 @@ pub use admin::init_cheaply;
 pub use admin::{
     FileStatus, Protection, Recipient, Status, generate_identity, init, lock, rekey, status, unlock,
 };
+pub use bundle::{Addressee, Bundle, BundleKey, Packed, pack};
 pub use error::{Fault, KeepFault, PassphraseFault, VaultError};
 pub use format::DocumentFault;
 pub use sealed::Lock;

@@ -61,14 +61,21 @@ pub(super) struct Sealed {
 }
 
 impl Sealed {
-    /// Reads the file and checks its header.
+    /// Reads the file of a vault and checks its header.
     pub(super) fn read(place: &Place) -> Result<Self, BackendError> {
-        let (bytes, stamp) = match disk::read(place.file(), MAX_FILE_BYTES) {
-            Err(error) if error.is_absent() => return Err(absent(place)),
-            read => read?,
-        };
-        let path = place.shown().to_owned();
-        let previous = place.kept_previous();
+        match Self::of_file(place.file(), place.shown().to_owned(), place.kept_previous()) {
+            Err(BackendError::File(error)) if error.is_absent() => Err(absent(place)),
+            read => read,
+        }
+    }
+
+    /// Reads `file`, which the user knows as `path`, and checks its header.
+    pub(super) fn of_file(
+        file: &Path,
+        path: PathBuf,
+        previous: Option<PathBuf>,
+    ) -> Result<Self, BackendError> {
+        let (bytes, stamp) = disk::read(file, MAX_FILE_BYTES)?;
         match check(&bytes) {
             Err(fault) => Err(VaultError::Damaged { path, fault, previous }.into()),
             Ok(Lock::Passphrase { log_n }) if log_n > MOST_LOG_N => {
@@ -221,6 +228,11 @@ fn absent(place: &Place) -> BackendError {
         backend: BackendName::Vault,
         missing: Missing::VaultFile(place.shown().display().to_string()),
     }
+}
+
+/// Returns whether `bytes` begin as a file of age does, of any version and form.
+pub(super) fn is_age(bytes: &[u8]) -> bool {
+    bytes.starts_with(MAGIC) || bytes.starts_with(ARMOR)
 }
 
 /// Reads the header: whether this is an age file that kage reads, and what opens it.
