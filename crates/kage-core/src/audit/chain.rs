@@ -8,6 +8,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::Event;
 
+const DIGITS: [u8; 16] = *b"0123456789abcdef";
+
 /// The SHA-256 of a line, without its line end.
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(try_from = "String", into = "String")]
@@ -25,7 +27,7 @@ impl Hash {
 
 impl fmt::Display for Hash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(&String::from(*self))
     }
 }
 
@@ -37,7 +39,10 @@ impl fmt::Debug for Hash {
 
 impl From<Hash> for String {
     fn from(hash: Hash) -> Self {
-        hash.to_string()
+        let mut text = Self::with_capacity(2 * hash.0.len());
+        let halves = hash.0.iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
+        text.extend(halves.map(|half| char::from(DIGITS[usize::from(half)])));
+        text
     }
 }
 
@@ -128,9 +133,9 @@ pub(super) fn lines_after(after: Link, oldest: Option<u64>, events: &[Event<'_>]
     for event in events {
         let seq = last.seq.saturating_add(1);
         let line = Line { seq, previous: last.hash, oldest: oldest.take(), event };
-        let line = serde_json::to_vec(&line).expect("an event is plain text");
-        last = Link { seq, hash: Hash::of(&line) };
-        lines.extend(line);
+        let begin = lines.len();
+        serde_json::to_writer(&mut lines, &line).expect("an event is plain text");
+        last = Link { seq, hash: Hash::of(&lines[begin..]) };
         lines.push(b'\n');
     }
     lines
