@@ -29,7 +29,7 @@ const LEADING: [&str; 6] = [
 const MAX_ENVIRONMENT_BYTES: usize = 16 * 1024 * 1024;
 
 /// As much of the arguments as says which program it is.
-const MAX_ARGUMENTS_BYTES: u64 = 4096;
+const MAX_ARGUMENTS_BYTES: usize = 4096;
 
 /// Returns the agent around this process, by either sign. No variable can deny an ancestor.
 pub(crate) fn inside(environment: &BTreeMap<OsString, OsString>) -> Option<Inside> {
@@ -58,8 +58,10 @@ fn process(number: u32) -> Option<Process> {
 }
 
 fn start_of(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(MAX_ARGUMENTS_BYTES).read_to_end(&mut bytes)?;
+    // The system says of such a file that it is empty: without room it would be read bit by bit.
+    let mut bytes = Vec::with_capacity(MAX_ARGUMENTS_BYTES);
+    let limit = u64::try_from(MAX_ARGUMENTS_BYTES).unwrap_or(u64::MAX);
+    File::open(path)?.take(limit).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
