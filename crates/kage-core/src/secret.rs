@@ -31,7 +31,19 @@ impl SecretValue {
     /// # Errors
     /// [`ReadError::TooLong`] past `max_bytes`; [`ReadError::Io`] when the reader fails.
     pub fn read_from(reader: &mut impl Read, max_bytes: usize) -> Result<Self, ReadError> {
-        let mut buffer = SecretBuffer::new();
+        Self::read_about(0, reader, max_bytes)
+    }
+
+    /// Reads `reader` to its end, with room for `expected_bytes` from the beginning.
+    ///
+    /// # Errors
+    /// As [`SecretValue::read_from`].
+    pub fn read_about(
+        expected_bytes: usize,
+        reader: &mut impl Read,
+        max_bytes: usize,
+    ) -> Result<Self, ReadError> {
+        let mut buffer = SecretBuffer::with_capacity(expected_bytes.min(max_bytes));
         let mut chunk = Zeroizing::new([0_u8; CHUNK_BYTES]);
         loop {
             match reader.read(&mut chunk[..]) {

@@ -142,15 +142,19 @@ pub(super) enum Parsed {
 impl Document {
     /// Parses what [`Document::print`] wrote.
     pub(super) fn parse(text: &[u8]) -> Result<Parsed, DocumentFault> {
-        // The format comes first: what a later one means by the other fields is not known here.
-        let Head { format } = serde_json::from_slice(text).map_err(|error| shape(&error))?;
+        let read = serde_json::from_slice::<Read>(text);
+        // What a later format means by the other fields is not known here: it need not be readable.
+        let format = match &read {
+            Ok(read) => read.format,
+            Err(_) => serde_json::from_slice::<Head>(text).map_err(|error| shape(&error))?.format,
+        };
         if format > FORMAT {
             return Ok(Parsed::Newer { format });
         }
         if format == 0 {
             return Err(DocumentFault::NoSuchFormat);
         }
-        let read: Read = serde_json::from_slice(text).map_err(|error| shape(&error))?;
+        let read = read.map_err(|error| shape(&error))?;
         let mut secrets = BTreeMap::new();
         for (position, secret) in (1..).zip(read.secrets) {
             let (key, record) =
@@ -249,7 +253,6 @@ struct Head {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Read {
-    #[expect(dead_code, reason = "the field has been looked at by then, and must be allowed")]
     format: u64,
     #[serde(default)]
     recipients: Vec<String>,

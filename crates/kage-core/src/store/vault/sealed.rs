@@ -184,7 +184,9 @@ impl Sealed {
     fn decrypt(&self, identity: &dyn age::Identity) -> Result<SecretValue, DecryptError> {
         let decryptor = Decryptor::new_buffered(&self.bytes[..])?;
         let mut text = decryptor.decrypt(std::iter::once(identity))?;
-        SecretValue::read_from(&mut text, MAX_FILE_BYTES).map_err(|error| match error {
+        // The text is a little shorter than the file.
+        let read = SecretValue::read_about(self.bytes.len(), &mut text, MAX_FILE_BYTES);
+        read.map_err(|error| match error {
             ReadError::Io(error) => DecryptError::Io(error),
             ReadError::TooLong { .. } => DecryptError::Io(io::ErrorKind::FileTooLarge.into()),
         })
