@@ -11,6 +11,8 @@
 //! 3. [`resolve`]: directory → repository → scopes → one winner for each name;
 //! 4. [`inject`]: the child's environment;
 //! 5. [`exec`]: the child.
+//!
+//! Beside that path, [`redact`] masks values in what programs print.
 #![cfg_attr(
     test,
     expect(clippy::disallowed_methods, reason = "tests make and look at files as they please")
@@ -25,6 +27,7 @@ pub mod exec;
 pub mod import;
 pub mod inject;
 pub mod name;
+pub mod redact;
 pub mod resolve;
 pub mod secret;
 pub mod store;

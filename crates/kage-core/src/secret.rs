@@ -12,7 +12,7 @@ use rand::Rng as _;
 use rand::distributions::Alphanumeric;
 use rand::rngs::OsRng;
 use subtle::ConstantTimeEq as _;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize as _, Zeroizing};
 
 /// How much is read at a time from a pipe or file.
 const CHUNK_BYTES: usize = 8 * 1024;
@@ -136,6 +136,15 @@ impl SecretBuffer {
             self.0 = larger;
         }
         self.0.extend_from_slice(bytes);
+    }
+
+    /// Takes the first `count` bytes away, and wipes what the rest leaves behind.
+    pub fn drop_front(&mut self, count: usize) {
+        let kept = self.0.len().saturating_sub(count);
+        let from = self.0.len() - kept;
+        self.0.copy_within(from.., 0);
+        self.0[kept..].zeroize();
+        self.0.truncate(kept);
     }
 
     /// Returns the length in bytes.

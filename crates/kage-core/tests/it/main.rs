@@ -14,6 +14,7 @@ mod keyring_health;
 mod keyring_states;
 mod keyring_ways;
 mod place;
+mod redact;
 mod seed;
 mod stores;
 mod tidy;

@@ -7,6 +7,11 @@ use std::path::{Path, PathBuf};
 const EXPOSING: &[&str] = &[
     "advice.rs",
     "inject.rs",
+    "redact/encode.rs",
+    "redact/parts.rs",
+    "redact/patterns.rs",
+    "redact/stream.rs",
+    "redact/weak.rs",
     "store/checkpoints.rs",
     "store/history.rs",
     "store/keyring/linux/prompt.rs",

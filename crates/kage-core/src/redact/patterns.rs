@@ -1,0 +1,143 @@
+//! All spellings of all values: sorted, each once, in one piece of memory that is wiped.
+
+use zeroize::Zeroizing;
+
+use super::encode::ALL;
+use super::gaps;
+use super::parts::{Alone, each_part, trim};
+use super::weak::{SHORTEST, weakness};
+use crate::secret::{SecretBuffer, SecretValue};
+
+/// A longer spelling is looked for in pieces of [`PIECE`] bytes. It bounds what is held back.
+const WHOLE: usize = 512;
+
+/// Pieces of a long spelling begin at every [`STEP`] bytes, so together they cover it.
+const PIECE: usize = 256;
+const STEP: usize = 128;
+
+/// Each pattern is one spelling of one value.
+pub(super) struct Patterns {
+    text: Zeroizing<Box<[u8]>>,
+    spans: Vec<Span>,
+    longest: usize,
+}
+
+/// Where a pattern is in the text.
+#[derive(Clone, Copy, Debug)]
+struct Span {
+    start: u32,
+    length: u32,
+    owner: u32,
+}
+
+impl Span {
+    fn of(self, text: &[u8]) -> &[u8] {
+        let start = self.start as usize;
+        text.get(start..start + self.length as usize).unwrap_or_default()
+    }
+}
+
+impl Patterns {
+    /// Spells all values. The owner of a pattern is the place of its value; of equal ones the first.
+    pub(super) fn of<'a>(values: impl IntoIterator<Item = &'a SecretValue>) -> Self {
+        let mut builder = Builder::default();
+        for (owner, value) in (0..).zip(values) {
+            value.expose(|value| builder.add_value(value, owner));
+        }
+        builder.finish()
+    }
+
+    /// Returns how many patterns there are.
+    pub(super) fn len(&self) -> usize {
+        self.spans.len()
+    }
+
+    /// Returns the length of the longest one.
+    pub(super) fn longest(&self) -> usize {
+        self.longest
+    }
+
+    /// Returns a pattern; they are in the order of their bytes.
+    pub(super) fn get(&self, index: usize) -> &[u8] {
+        self.spans.get(index).map_or(&[], |span| span.of(&self.text))
+    }
+
+    /// Returns the place of the value that a pattern is a spelling of.
+    pub(super) fn owner(&self, index: usize) -> usize {
+        self.spans.get(index).map_or(0, |span| span.owner as usize)
+    }
+
+    /// Returns whether `start` is a proper prefix of a pattern.
+    pub(super) fn begin_with(&self, start: &[u8]) -> bool {
+        let first = self.spans.partition_point(|span| span.of(&self.text) <= start);
+        self.get(first).starts_with(start)
+    }
+}
+
+/// Collects patterns.
+#[derive(Default)]
+struct Builder {
+    text: SecretBuffer,
+    spans: Vec<Span>,
+}
+
+impl Builder {
+    fn add_value(&mut self, value: &[u8], owner: u32) {
+        if weakness(value).is_some() {
+            return;
+        }
+        self.add(value, owner);
+        let trimmed = trim(value);
+        self.add_spellings(trimmed, owner);
+        each_part(trimmed, |part, alone| match alone {
+            Alone::AsItIs => self.add(part, owner),
+            Alone::Encoded => self.add_spellings(part, owner),
+        });
+    }
+
+    fn add_spellings(&mut self, value: &[u8], owner: u32) {
+        for encoding in ALL {
+            let mut spelling = SecretBuffer::new();
+            encoding.write(value, &mut spelling);
+            spelling.expose(|spelling| self.add(spelling, owner));
+        }
+    }
+
+    /// Adds a spelling, and what it looks like without gaps.
+    fn add(&mut self, spelling: &[u8], owner: u32) {
+        self.add_pieces(spelling, owner);
+        let stripped = gaps::strip(spelling);
+        if stripped.len() < spelling.len() && stripped.len() >= SHORTEST {
+            stripped.expose(|stripped| self.add_pieces(stripped, owner));
+        }
+    }
+
+    fn add_pieces(&mut self, spelling: &[u8], owner: u32) {
+        if spelling.len() <= WHOLE {
+            return self.push(spelling, owner);
+        }
+        let last = spelling.get(spelling.len() - PIECE..).unwrap_or(spelling);
+        let pieces = spelling.windows(PIECE).step_by(STEP).chain([last]);
+        // A long row of zeros is in any file.
+        pieces.filter(|piece| weakness(piece).is_none()).for_each(|piece| self.push(piece, owner));
+    }
+
+    fn push(&mut self, pattern: &[u8], owner: u32) {
+        if pattern.len() < SHORTEST {
+            return;
+        }
+        let start = u32::try_from(self.text.len()).expect("values are far smaller than that");
+        let length = u32::try_from(pattern.len()).expect("patterns are short");
+        self.text.extend(pattern);
+        self.spans.push(Span { start, length, owner });
+    }
+
+    fn finish(mut self) -> Patterns {
+        let text = self.text.expose(|text| Zeroizing::new(Box::from(text)));
+        let Self { spans, .. } = &mut self;
+        spans.sort_unstable_by_key(|span| (span.of(&text), span.owner));
+        spans.dedup_by_key(|span| span.of(&text));
+        let longest = spans.iter().map(|span| span.length as usize).max().unwrap_or(0);
+        Patterns { spans: self.spans, text, longest }
+    }
+}
