@@ -12,7 +12,7 @@ use rand::Rng as _;
 use rand::distributions::Alphanumeric;
 use rand::rngs::OsRng;
 use subtle::ConstantTimeEq as _;
-use zeroize::{Zeroize as _, Zeroizing};
+use zeroize::Zeroizing;
 
 /// How much is read at a time from a pipe or file.
 const CHUNK_BYTES: usize = 8 * 1024;
@@ -138,12 +138,12 @@ impl SecretBuffer {
         self.0.extend_from_slice(bytes);
     }
 
-    /// Takes the first `count` bytes away, and wipes what the rest leaves behind.
+    /// Takes the first `count` bytes away. They are written over by what comes next, or wiped when the
+    /// buffer is dropped.
     pub fn drop_front(&mut self, count: usize) {
         let kept = self.0.len().saturating_sub(count);
         let from = self.0.len() - kept;
         self.0.copy_within(from.., 0);
-        self.0[kept..].zeroize();
         self.0.truncate(kept);
     }
 
@@ -221,6 +221,16 @@ mod tests {
         }
         assert_eq!(buffer.len(), 100 * CANARY.len());
         assert!(buffer.into_value().expose(|bytes| bytes == CANARY.repeat(100)));
+    }
+
+    #[test]
+    fn the_front_of_a_buffer_is_taken_away() {
+        let mut buffer = SecretBuffer::new();
+        buffer.extend(CANARY);
+        for (count, left) in [(0, CANARY), (7, b"for-secret-rs"), (100, b"")] {
+            buffer.drop_front(count);
+            assert!(buffer.expose(|bytes| bytes == left), "{count}");
+        }
     }
 
     #[test]

@@ -25,8 +25,11 @@
 mod encode;
 mod gaps;
 mod index;
+mod joints;
 mod parts;
 mod patterns;
+mod sieve;
+mod starts;
 mod stream;
 mod view;
 mod weak;
@@ -36,7 +39,9 @@ use std::fmt;
 use crate::name::SecretName;
 use crate::secret::SecretValue;
 use index::Index;
+use joints::Joints;
 use patterns::Patterns;
+use starts::Starts;
 
 pub use stream::{Kind, Stream};
 pub use weak::{Weakness, unmaskable};
@@ -45,6 +50,8 @@ pub use weak::{Weakness, unmaskable};
 pub struct Redactor {
     patterns: Patterns,
     index: Index,
+    joints: Joints,
+    starts: Starts,
     marks: Vec<Box<[u8]>>,
 }
 
@@ -54,7 +61,13 @@ impl Redactor {
         let (names, values): (Vec<_>, Vec<_>) = values.into_iter().unzip();
         let patterns = Patterns::of(values);
         let marks = names.iter().map(|name| format!("[kage:{name}]").into_bytes().into()).collect();
-        Self { index: Index::of(&patterns), patterns, marks }
+        Self {
+            index: Index::of(&patterns),
+            joints: Joints::of(&patterns),
+            starts: Starts::of(&patterns),
+            patterns,
+            marks,
+        }
     }
 
     /// Returns whether there is nothing to mask: then what comes out is what went in.
@@ -65,6 +78,17 @@ impl Redactor {
     /// Begins a stream. Standard output and standard error have one each.
     pub fn stream(&self, kind: Kind) -> Stream<'_> {
         Stream::new(self, kind)
+    }
+
+    /// Returns all that is looked for, and whose it is: for a slow redactor to compare with.
+    #[cfg(feature = "testing")]
+    pub fn spellings(&self) -> Vec<(Vec<u8>, String)> {
+        let name = |owner| String::from_utf8_lossy(self.mark(owner)).into_owned();
+        let mut spellings: Vec<_> = (0..self.patterns.len())
+            .map(|index| (self.patterns.owner(index), self.patterns.get(index).to_vec()))
+            .collect();
+        spellings.sort();
+        spellings.into_iter().map(|(owner, bytes)| (bytes, name(owner))).collect()
     }
 
     fn mark(&self, owner: usize) -> &[u8] {

@@ -62,6 +62,11 @@ impl Patterns {
         self.spans.get(index).map_or(&[], |span| span.of(&self.text))
     }
 
+    /// Returns all of them.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        self.spans.iter().map(|span| span.of(&self.text))
+    }
+
     /// Returns the place of the value that a pattern is a spelling of.
     pub(super) fn owner(&self, index: usize) -> usize {
         self.spans.get(index).map_or(0, |span| span.owner as usize)

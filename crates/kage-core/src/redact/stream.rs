@@ -2,7 +2,7 @@
 
 use super::gaps::{self, Gap, Place};
 use super::index::Match;
-use super::view::{self, Found};
+use super::view::Found;
 use super::{Redactor, parts};
 use crate::secret::SecretBuffer;
 
@@ -106,9 +106,7 @@ impl<'a> Stream<'a> {
 
     /// Searches all that is held.
     fn read(&self) -> Found {
-        let mut found = self.held.expose(|held| {
-            view::read(&self.redactor.patterns, &self.redactor.index, held, self.place)
-        });
+        let mut found = self.held.expose(|held| self.redactor.read(held, self.place));
         // What began before has its mark, so its name does not matter.
         found.exact.push(Match { start: 0, end: self.exact, owner: 0 });
         found.gapped.push(Match { start: 0, end: self.gapped, owner: 0 });

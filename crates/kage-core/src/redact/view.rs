@@ -2,9 +2,10 @@
 
 use zeroize::Zeroizing;
 
+use super::Redactor;
 use super::gaps::{self, Gap, Place};
-use super::index::{Index, Match};
-use super::patterns::Patterns;
+use super::index::Match;
+use super::joints::Before;
 
 /// What was found in a text.
 #[derive(Default)]
@@ -30,31 +31,35 @@ pub(super) struct Open {
     pub(super) of_pattern: usize,
 }
 
-/// A text without some of its gaps, in pieces that no value crosses.
+/// A text without its gaps, and where its bytes were.
 struct Stripped {
     text: Zeroizing<Vec<u8>>,
-    /// Where in the text each stretch between two gaps begins: here, and there.
+    /// Where each stretch between two gaps begins: here, and there.
     stretches: Vec<(usize, usize)>,
 }
 
 impl Stripped {
     /// Copies what stands between the gaps of `bytes[from..to]`.
     fn of(bytes: &[u8], gaps: &[Gap], from: usize, to: usize) -> Self {
-        let mut text = Zeroizing::new(Vec::with_capacity(to - from));
-        let mut stretches = Vec::new();
+        let mut stripped = Self {
+            text: Zeroizing::new(Vec::with_capacity(to.saturating_sub(from))),
+            stretches: Vec::new(),
+        };
+        let first = gaps.partition_point(|gap| gap.end <= from);
         let mut at = from;
-        for gap in gaps.iter().filter(|gap| gap.end > from && gap.start < to) {
-            if gap.start > at {
-                stretches.push((text.len(), at));
-                text.extend_from_slice(bytes.get(at..gap.start).unwrap_or_default());
-            }
+        for gap in gaps.iter().skip(first).take_while(|gap| gap.start < to) {
+            stripped.copy(bytes, at, gap.start);
             at = gap.end;
         }
-        if at < to {
-            stretches.push((text.len(), at));
-            text.extend_from_slice(bytes.get(at..to).unwrap_or_default());
+        stripped.copy(bytes, at, to);
+        stripped
+    }
+
+    fn copy(&mut self, bytes: &[u8], from: usize, to: usize) {
+        if from < to {
+            self.stretches.push((self.text.len(), from));
+            self.text.extend_from_slice(bytes.get(from..to).unwrap_or_default());
         }
-        Self { text, stretches }
     }
 
     /// Returns where a byte was.
@@ -65,51 +70,76 @@ impl Stripped {
     }
 }
 
-/// Reads `bytes`, which begin at `place` of their stream.
-pub(super) fn read(patterns: &Patterns, index: &Index, bytes: &[u8], place: Place) -> Found {
-    let mut found = Found::default();
-    index.search(patterns, bytes, |one| found.exact.push(one));
-    found.place = gaps::find(place, bytes, &mut found.gaps);
-    for (from, to) in between_long_gaps(&found.gaps, bytes.len()) {
-        let stripped = Stripped::of(bytes, &found.gaps, from, to);
-        index.search(patterns, &stripped.text, |one| {
-            let (start, end) = (stripped.origin(one.start), stripped.origin(one.end - 1) + 1);
-            if end - start > one.end - one.start {
-                found.gapped.push(Match { start, end, owner: one.owner });
+impl Redactor {
+    /// Searches `bytes`, which begin at `place` of their stream.
+    pub(super) fn read(&self, bytes: &[u8], place: Place) -> Found {
+        let mut found = Found::default();
+        self.index.search(&self.patterns, bytes, |one| found.exact.push(one));
+        found.place = gaps::find(place, bytes, &mut found.gaps);
+        for (from, to) in self.around_joints(bytes, &found.gaps) {
+            let stripped = Stripped::of(bytes, &found.gaps, from, to);
+            self.index.search(&self.patterns, &stripped.text, |one| {
+                let (start, end) = (stripped.origin(one.start), stripped.origin(one.end - 1) + 1);
+                if end - start > one.end - one.start {
+                    found.gapped.push(Match { start, end, owner: one.owner });
+                }
+            });
+        }
+        found.open = self.open(bytes, &found.gaps);
+        found
+    }
+
+    /// Returns the stretches of a text in which a value with a gap in it may be: as much around each
+    /// joint as the longest pattern has.
+    fn around_joints(&self, bytes: &[u8], gaps: &[Gap]) -> Vec<(usize, usize)> {
+        let reach = self.patterns.longest().saturating_sub(1);
+        let mut stretches: Vec<(usize, usize)> = Vec::new();
+        let mut before = Before::default();
+        let mut text = 0;
+        for (number, gap) in gaps.iter().enumerate() {
+            before.push(bytes.get(text..gap.start).unwrap_or_default());
+            text = gap.end;
+            let next = gaps.get(number + 1).map_or(bytes.len(), |next| next.start);
+            let behind = bytes.get(gap.end..next).unwrap_or_default();
+            if !gap.can_be_crossed() || !self.joints.may_join(before, behind) {
+                continue;
             }
-        });
+            let from = back(gaps.get(..=number).unwrap_or_default(), gap.end, reach);
+            let to = next.min(gap.end + reach);
+            match stretches.last_mut() {
+                Some((_, end)) if from <= *end => *end = to,
+                _ => stretches.push((from, to)),
+            }
+        }
+        stretches
     }
-    found.open = open(patterns, bytes, &found.gaps);
-    found
-}
 
-/// Returns the stretches of a text that no value leaves.
-fn between_long_gaps(gaps: &[Gap], length: usize) -> Vec<(usize, usize)> {
-    let mut from = 0;
-    let mut stretches = Vec::new();
-    for gap in gaps.iter().filter(|gap| !gap.can_be_crossed()) {
-        stretches.push((from, gap.start));
-        from = gap.end;
+    fn open(&self, bytes: &[u8], gaps: &[Gap]) -> Open {
+        let exact = self.starts.longest_in(&self.patterns, bytes);
+        let from = back(gaps, bytes.len(), self.patterns.longest().saturating_sub(1));
+        let stripped = Stripped::of(bytes, gaps, from, bytes.len());
+        let gapped = self.starts.longest_in(&self.patterns, &stripped.text);
+        let length = match gapped {
+            0 => 0,
+            some => bytes.len() - stripped.origin(stripped.text.len() - some),
+        };
+        Open { length: length.max(exact), of_pattern: gapped.max(exact) }
     }
-    stretches.push((from, length));
-    stretches
 }
 
-fn open(patterns: &Patterns, bytes: &[u8], gaps: &[Gap]) -> Open {
-    let exact = longest_open(patterns, bytes);
-    let from = gaps.iter().rfind(|gap| !gap.can_be_crossed()).map_or(0, |gap| gap.end);
-    let stripped = Stripped::of(bytes, gaps, from, bytes.len());
-    let gapped = longest_open(patterns, &stripped.text);
-    let length = match gapped {
-        0 => 0,
-        some => bytes.len() - stripped.origin(stripped.text.len() - some),
-    };
-    Open { length: length.max(exact), of_pattern: gapped.max(exact) }
-}
-
-/// Returns the length of the longest end of `text` that is a proper prefix of a pattern.
-fn longest_open(patterns: &Patterns, text: &[u8]) -> usize {
-    let longest = patterns.longest().saturating_sub(1).min(text.len());
-    let ends = (text.len() - longest..text.len()).filter_map(|start| text.get(start..));
-    ends.filter(|end| patterns.begin_with(end)).map(<[u8]>::len).next().unwrap_or(0)
+/// Returns where the last `count` bytes in front of `end` begin that are not gaps, all of `gaps`
+/// being before `end`; no further back than a gap that no value crosses.
+fn back(gaps: &[Gap], mut end: usize, mut count: usize) -> usize {
+    for gap in gaps.iter().rev() {
+        let text = end - gap.end;
+        if text >= count {
+            break;
+        }
+        if !gap.can_be_crossed() {
+            return gap.end;
+        }
+        count -= text;
+        end = gap.start;
+    }
+    end.saturating_sub(count)
 }

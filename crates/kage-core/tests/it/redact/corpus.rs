@@ -9,7 +9,7 @@ use kage_core::redact::{Kind, Redactor};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::{redacted, redactor};
+use super::{pieces, redacted, redactor};
 
 /// Cases that are a goal and no promise, and are not reached.
 const OPEN: &[&str] = &["tty-box", "val-window-head"];
@@ -195,12 +195,6 @@ fn is_made_of(mut out: &[u8], parts: &[Value]) -> bool {
         out = rest;
     }
     out.is_empty()
-}
-
-fn pieces<'a>(input: &'a [u8], cuts: &[usize]) -> Vec<&'a [u8]> {
-    let starts = std::iter::once(&0).chain(cuts);
-    let ends = cuts.iter().chain(std::iter::once(&const { usize::MAX }));
-    starts.zip(ends).map(|(start, end)| &input[*start..(*end).min(input.len())]).collect()
 }
 
 fn each_case(mut look: impl FnMut(Case<'_>)) {
