@@ -15,7 +15,7 @@ use kage_core::store::vault::Unlock;
 use crate::clipboard;
 use crate::commands::{
     audit, check, completions, delete, demo, doctor, export, get, history, import, list, man,
-    namespace, run, set, transfer, trust, vault, why,
+    namespace, redact, run, set, transfer, trust, vault, why,
 };
 use crate::completion;
 use crate::context::Context;
@@ -78,6 +78,7 @@ enum Command {
     Short(ShortCommand),
     #[command(visible_aliases = ["exec", "x"])]
     Run(run::Args),
+    Redact(redact::Args),
     Check(check::Args),
     Trust(trust::Args),
     /// Group repositories that share secrets
@@ -232,6 +233,7 @@ impl Command {
             Self::Secret { command } => command.run(cx).map(done),
             Self::Short(command) => command.run(cx).map(done),
             Self::Run(args) => run::run(cx, &args).map(done),
+            Self::Redact(args) => redact::run(cx, &args).map(done),
             Self::Check(args) => check::run(cx, &args),
             Self::Trust(args) => trust::run(cx, &args).map(done),
             Self::Namespace { command } => namespace::run(cx, &command).map(done),
@@ -258,6 +260,7 @@ impl Command {
             Self::Run(args) => (Act::Run(args.reach()), "run"),
             Self::Namespace { command } => (Act::Person, command.words()),
             Self::Vault { command } => (Act::Person, command.words()),
+            Self::Redact(args) => (Act::Look(args.reach()), "redact"),
             Self::Check(_) => (Act::Look(Reach::Here), "check"),
             Self::Trust(_) => (Act::Person, "trust"),
             Self::Import(_) => (Act::Person, "import"),
@@ -288,6 +291,7 @@ impl Command {
             Self::Vault { .. }
             | Self::Import(_)
             | Self::Export(_)
+            | Self::Redact(_)
             | Self::Demo(_)
             | Self::Completions(_)
             | Self::Man(_)

@@ -117,7 +117,7 @@ pub(crate) fn refused(
             "`kage {words}` is not answered inside an agent, and {agent} started this process"
         ))
         .hint(person)
-        .hint("inside an agent: kage list --here, kage why NAME, kage check, kage run -- COMMAND"),
+        .hint("inside an agent: kage list --here, kage why NAME, kage check, kage redact, kage run -- COMMAND"),
         Refusal::Elsewhere => fail(format!(
             "inside an agent `kage {words}` answers only for what applies here, and {agent} \
              started this process"
@@ -126,6 +126,7 @@ pub(crate) fn refused(
         .hint(match act {
             Act::Run(_) => "inside an agent, without --repo and --namespace: kage run -- COMMAND",
             _ if words == "secret list" => "inside an agent: kage list --here",
+            _ if words == "redact" => "inside an agent, without --all: kage redact",
             _ => "inside an agent: leave out --repo and --namespace",
         }),
         Refusal::Changed(names) => fail(format!(

@@ -19,6 +19,8 @@ pub enum Action {
     Delete,
     /// The value was put into the environment of a program.
     Inject,
+    /// The value was read, to be masked in what a program prints.
+    Mask,
 }
 
 /// Who acts: recorded with every event.

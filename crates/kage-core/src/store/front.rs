@@ -35,6 +35,8 @@ pub enum Purpose {
     Read,
     /// To put it into the environment of a program.
     Inject,
+    /// To mask it in what a program prints.
+    Mask,
 }
 
 /// An entry and the backend that holds it.
@@ -210,6 +212,7 @@ impl Stores {
         let action = match purpose {
             Purpose::Read => Action::Read,
             Purpose::Inject => Action::Inject,
+            Purpose::Mask => Action::Mask,
         };
         self.record(action, values.keys())?;
         Ok(values)

@@ -15,6 +15,7 @@ pub(crate) mod list;
 mod lookup;
 pub(crate) mod man;
 pub(crate) mod namespace;
+pub(crate) mod redact;
 pub(crate) mod run;
 pub(crate) mod set;
 pub(crate) mod transfer;

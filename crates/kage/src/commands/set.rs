@@ -7,6 +7,7 @@ use std::io::{self, IsTerminal as _};
 use clap_complete::engine::ArgValueCompleter;
 use jiff::Timestamp;
 use kage_core::name::{Key, Scope};
+use kage_core::redact::unmaskable;
 use kage_core::secret::SecretValue;
 use kage_core::store::{Changes, Replaced, Wanted};
 use kage_core::{advice, exec, inject};
@@ -134,6 +135,9 @@ pub(crate) fn run(cx: &Context, args: &Args) -> Result<(), Failure> {
         ui::say("No earlier value of it is kept.");
     }
     say_expiry(expires, old.and_then(|old| old.expires), now);
+    if let Some(weakness) = unmaskable(&value) {
+        cx.ui.warn(format_args!("it is not masked in what programs print: {weakness}"));
+    }
     Ok(())
 }
 

@@ -22,6 +22,8 @@ const ANSWERED: &[&str] = &[
     "exec --only STRIPE_KEY -- true",
     "x -- true",
     "run --plan",
+    "redact",
+    "redact --names STRIPE_KEY",
     "check",
     "check --json",
     "doctor",
@@ -53,6 +55,7 @@ const REFUSED: &[&str] = &[
     "run --repo . -- true",
     "run --namespace production -- true",
     "x --namespace production --plan",
+    "redact --all",
     "namespace list",
     "namespace show production",
     "namespace add production ~/code",
@@ -160,7 +163,7 @@ fn a_refusal_says_what_a_person_can_do() {
     ------- stderr -------
     error: `kage secret get` is not answered inside an agent, and claude started this process
     hint: a person can, in a terminal of their own: kage secret get …
-    hint: inside an agent: kage list --here, kage why NAME, kage check, kage run -- COMMAND
+    hint: inside an agent: kage list --here, kage why NAME, kage check, kage redact, kage run -- COMMAND
     [exit code: 4]
     ");
     assert_snapshot!(world.kage_inside("codex", ["list"]), @"

@@ -18,6 +18,7 @@ pub(crate) const COMMANDS: &[&str] = &[
     "secret history",
     "secret rollback",
     "run",
+    "redact",
     "check",
     "trust",
     "namespace",

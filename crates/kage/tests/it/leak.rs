@@ -45,6 +45,8 @@ const LINES: &[(&str, &str)] = &[
     ("namespace list", ""),
     ("namespace show production --json", ""),
     ("namespace remove other", ""),
+    ("redact", "API_KEY=s3cr3t-for-leak-canary\n"),
+    ("redact --all --names API_KEY", "s3cr3t-for-leak-canary"),
     ("check", ""),
     ("check --json", ""),
     ("trust", ""),

@@ -29,6 +29,7 @@ mod leak;
 mod list;
 mod man;
 mod namespace;
+mod redact;
 mod run;
 mod sealed;
 mod seed;

@@ -135,6 +135,7 @@ fn what_looks_like_a_mistake_is_said() {
     warning: `TOKEN` does not say what it opens: a name such as GITHUB_TOKEN does
     warning: the value looks like a placeholder, not like a secret
     Stored `TOKEN` in `global` (vault).
+    warning: it is not masked in what programs print: it is a common word
     [exit code: 0]
     ");
 }
@@ -181,6 +182,7 @@ fn scopes_are_understood_as_people_write_them() {
     ------- stderr -------
     warning: no repository is in `namespace:nope` yet: kage namespace add nope PATH
     Stored `STRIPE_KEY` in `namespace:nope` (vault).
+    warning: it is not masked in what programs print: it has less than 8 bytes
     [exit code: 0]
     ");
     assert_snapshot!(world.kage_with(["set", "STRIPE_KEY", "-s", "repo:~/absent"], b"v"), @"
