@@ -1,4 +1,4 @@
-//! The ways in which programs write a value down. Each appends one spelling of `value` to `out`.
+//! The ways in which programs write a value down.
 //!
 //! Ours, and not those of crates: these grow a [`SecretBuffer`] and leave no copy behind.
 
@@ -23,6 +23,13 @@ const WHOLE_URI: &[u8] = b"-_.!~*'();/?:@&=+$,#";
 const QUERY: &[u8] = b"-_.!~*'();/?:&=$,";
 /// HTML forms, and Java's `URLEncoder`.
 const FORM: &[u8] = b"-_.*";
+
+/// What bash's `printf %q` writes with a backslash.
+const BASH: &[u8] = b" \t\n|&;()<>!{}*[]?^$`'\"\\,";
+/// What zsh's `${(q)…}` does.
+const ZSH: &[u8] = b" \t\n|&;()<>!{}*[]?^$`'\"\\#~=";
+/// What both do, and `#`.
+const ALL_SHELLS: &[u8] = b" \t\n|&;()<>!{}*[]?^$`'\"\\#";
 
 /// How a value is written down.
 #[derive(Clone, Copy, Debug)]
@@ -112,10 +119,9 @@ pub(super) const ALL: &[Encoding] = &[
     Encoding::JsonTwice,
     Encoding::ShellSingle,
     Encoding::ShellDouble,
-    // bash's `printf %q`; then zsh's `${(q)…}`.
-    Encoding::Backslash(b" \t\n|&;()<>!{}*[]?^$`'\"\\,"),
-    Encoding::Backslash(b" \t\n|&;()<>!{}*[]?^$`'\"\\#~="),
-    Encoding::Backslash(b" \t\n|&;()<>!{}*[]?^$`'\"\\#"),
+    Encoding::Backslash(BASH),
+    Encoding::Backslash(ZSH),
+    Encoding::Backslash(ALL_SHELLS),
     Encoding::AnsiC,
     Encoding::Xml("&quot;", "&#x27;"),
     Encoding::Xml("&quot;", "&#39;"),
@@ -129,8 +135,14 @@ pub(super) const ALL: &[Encoding] = &[
 ];
 
 impl Encoding {
-    /// Appends `value`, spelled like this.
-    pub(super) fn write(self, value: &[u8], out: &mut SecretBuffer) {
+    /// Spells `value` like this.
+    pub(super) fn spell(self, value: &[u8]) -> SecretBuffer {
+        let mut spelling = SecretBuffer::new();
+        self.write(value, &mut spelling);
+        spelling
+    }
+
+    fn write(self, value: &[u8], out: &mut SecretBuffer) {
         match self {
             Self::Raw => out.extend(value),
             Self::Base64(alphabet, before) => base64(value, alphabet, before, out),
@@ -282,4 +294,103 @@ fn xml(value: &[u8], quote: &'static str, apostrophe: &'static str, out: &mut Se
 fn utf16(value: &[u8], out: &mut SecretBuffer) {
     let Ok(text) = std::str::from_utf8(value) else { return };
     text.encode_utf16().for_each(|unit| out.extend(&unit.to_le_bytes()));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+
+    /// What needs an escape somewhere.
+    const VALUE: &str = "p@ss w0rd/+&=?#\"'\\$x`!%Tz9<>~*\n\t,ä日";
+
+    fn spelled(encoding: Encoding, value: &str) -> String {
+        let bytes = encoding.spell(value.as_bytes()).expose(<[u8]>::to_vec);
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn each_spelling_is_what_programs_write() {
+        // Written by: Python's urllib and json, JavaScript, Go, PHP, Java, bash, zsh.
+        for (encoding, expected) in [
+            (
+                Encoding::Percent(COMPONENT, Case::Upper),
+                "p%40ss%20w0rd%2F%2B%26%3D%3F%23%22'%5C%24x%60!%25Tz9%3C%3E~*%0A%09%2C%C3%A4%E6%97%A5",
+            ),
+            (
+                Encoding::Percent(PATH, Case::Lower),
+                "p%40ss%20w0rd/%2b%26%3d%3f%23%22%27%5c%24x%60%21%25Tz9%3c%3e~%2a%0a%09%2c%c3%a4%e6%97%a5",
+            ),
+            (
+                Encoding::Form(FORM, Case::Upper),
+                "p%40ss+w0rd%2F%2B%26%3D%3F%23%22%27%5C%24x%60%21%25Tz9%3C%3E%7E*%0A%09%2C%C3%A4%E6%97%A5",
+            ),
+            (Encoding::Json(Json::Plain), "p@ss w0rd/+&=?#\\\"'\\\\$x`!%Tz9<>~*\\n\\t,ä日"),
+            (Encoding::Json(Json::Slash), "p@ss w0rd\\/+&=?#\\\"'\\\\$x`!%Tz9<>~*\\n\\t,ä日"),
+            (
+                Encoding::Json(Json::Html),
+                "p@ss w0rd/+\\u0026=?#\\\"'\\\\$x`!%Tz9\\u003c\\u003e~*\\n\\t,ä日",
+            ),
+            (
+                Encoding::Json(Json::Ascii),
+                "p@ss w0rd/+&=?#\\\"'\\\\$x`!%Tz9<>~*\\n\\t,\\u00e4\\u65e5",
+            ),
+            (Encoding::JsonTwice, "p@ss w0rd/+&=?#\\\\\\\"'\\\\\\\\$x`!%Tz9<>~*\\\\n\\\\t,ä日"),
+            (Encoding::ShellSingle, "p@ss w0rd/+&=?#\"'\\''\\$x`!%Tz9<>~*\n\t,ä日"),
+            (Encoding::ShellDouble, "p@ss w0rd/+&=?#\\\"'\\\\\\$x\\`!%Tz9<>~*\n\t,ä日"),
+            (Encoding::AnsiC, "p@ss w0rd/+&=?#\"\\'\\\\$x`!%Tz9<>~*\\n\\t,ä日"),
+            (
+                Encoding::Xml("&quot;", "&#39;"),
+                "p@ss w0rd/+&amp;=?#&quot;&#39;\\$x`!%Tz9&lt;&gt;~*\n\t,ä日",
+            ),
+            (Encoding::Utf16, "p\0@\0s\0s\0 \0w\0"),
+            (Encoding::Hex(Case::Upper), "7040737320773072642F"),
+        ] {
+            let found = spelled_start(encoding, expected.len());
+            assert_eq!(found, expected, "{encoding:?}");
+        }
+        let quoted = spelled(Encoding::Backslash(BASH), "p@ss w0rd/+&=?#\"'\\$x`!%Tz9");
+        assert_eq!(quoted, "p@ss\\ w0rd/+\\&=\\?#\\\"\\'\\\\\\$x\\`\\!%Tz9", "of bash");
+        assert_eq!(spelled(Encoding::Json(Json::Ascii), "😀\u{1}"), "\\ud83d\\ude00\\u0001");
+    }
+
+    /// Spells the value; of the last two, which are no text or long, the start.
+    fn spelled_start(encoding: Encoding, length: usize) -> String {
+        let bytes = match encoding {
+            Encoding::Utf16 | Encoding::Hex(_) => {
+                encoding.spell(VALUE.as_bytes()).expose(|bytes| bytes[..length].to_vec())
+            }
+            _ => encoding.spell(VALUE.as_bytes()).expose(<[u8]>::to_vec),
+        };
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn base64_is_found_wherever_the_value_stands() {
+        let value = b"\xff\xfe>?s3cr3t-for-encode\xfb\xf0";
+        for (before, after) in [("", ""), ("u", ":"), ("us", "\n"), ("use", "xy"), ("user", "z")] {
+            let whole = [before.as_bytes(), value, after.as_bytes()].concat();
+            for (alphabet, encoded) in [
+                (Alphabet::Standard, STANDARD.encode(&whole)),
+                (Alphabet::Url, URL_SAFE.encode(&whole)),
+            ] {
+                let spelling = Encoding::Base64(alphabet, before.len() % 3).spell(value);
+                let spelling = String::from_utf8(spelling.expose(<[u8]>::to_vec)).unwrap();
+                let start = encoded.find(&spelling).expect("it is in there");
+                // At most one character on each side depends on the value, and on its neighbour.
+                assert!(start <= (before.len() * 8).div_ceil(6));
+                let end = (before.len() + value.len()) * 8 / 6;
+                assert_eq!(start + spelling.len(), end, "{before:?} {after:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_spelling_fails_on_bytes_that_are_no_text() {
+        for encoding in ALL {
+            for value in [&b""[..], b"\xff", b"\xc3\x28\0\x1b", &[0x80; 40]] {
+                encoding.spell(value);
+            }
+        }
+    }
 }

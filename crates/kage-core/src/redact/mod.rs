@@ -18,9 +18,10 @@
 //! and searches the rest again, at the latest when it ends.
 //!
 //! **What is not caught.** Values of less than eight bytes, of a few bytes again and again, or that
-//! are common words ([`unmaskable`]); parts of a value that are not parts on their own; values that
-//! are reversed, compressed, encrypted, or have blanks or a drawn frame between their bytes; the two
-//! halves of a value on two streams; pictures.
+//! are common words ([`unmaskable`]); up to 18 bytes of a value, and more of one that does not look
+//! random; values that are reversed, compressed, encrypted, or have blanks between their bytes; the
+//! two halves of a value on two streams; pictures. And whoever writes a stream and watches what is
+//! held back learns how a value begins: a stream is for those who may have its values.
 
 mod encode;
 mod gaps;

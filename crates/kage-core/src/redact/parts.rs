@@ -44,6 +44,18 @@ const PUBLIC: &[&[u8]] = &[
     b"-----BEGIN ",
 ];
 
+/// Returns how many bytes of `value` are the public start of a token, or the header of a JSON Web
+/// Token.
+pub(super) fn public_start(value: &[u8]) -> usize {
+    if value.starts_with(b"eyJ")
+        && let Some(dot) = value.iter().position(|byte| *byte == b'.')
+    {
+        return dot + 1;
+    }
+    let starts = PUBLIC.iter().filter(|start| value.starts_with(start));
+    starts.map(|start| start.len()).max().unwrap_or(0)
+}
+
 /// Returns whether `bytes` are the public start of a token, or begin one.
 pub(super) fn is_public(bytes: &[u8]) -> bool {
     PUBLIC.iter().any(|start| start.starts_with(bytes))
@@ -62,7 +74,7 @@ pub(super) fn trim(value: &[u8]) -> &[u8] {
 pub(super) fn looks_random(text: &[u8]) -> bool {
     let turns = text.windows(2).filter(|pair| kind(pair[0]) != kind(pair[1]));
     let plain = |byte: &u8| byte.is_ascii_graphic() && !b"\"\\{}<>,;".contains(byte);
-    text.iter().all(plain) && turns.count() >= text.len() / 4
+    text.iter().all(plain) && 4 * turns.count() > text.len()
 }
 
 /// Tells digits, small and capital letters apart. The rest is no turn.
@@ -230,6 +242,10 @@ mod tests {
 
     #[test]
     fn the_start_of_a_token_is_public() {
+        assert_eq!(public_start(b"sk-ant-api03-Zq8"), 13);
+        assert_eq!(public_start(b"sk-Zq8"), 3);
+        assert_eq!(public_start(b"eyJhbGciOiJIUzI1NiJ9.eyJ"), 21);
+        assert_eq!(public_start(b"Zq8"), 0);
         assert!(is_public(b"ghp_") && is_public(b"gh") && !is_public(b"ghp_R"));
     }
 }

@@ -4,7 +4,7 @@ use zeroize::Zeroizing;
 
 use super::encode::ALL;
 use super::gaps;
-use super::parts::{Alone, each_part, trim};
+use super::parts::{Alone, each_part, looks_random, public_start, trim};
 use super::weak::{SHORTEST, weakness};
 use crate::secret::{SecretBuffer, SecretValue};
 
@@ -15,7 +15,13 @@ const WHOLE: usize = 512;
 const PIECE: usize = 256;
 const STEP: usize = 128;
 
-/// Each pattern is one spelling of one value.
+/// Of a value that looks random, also parts of this length are looked for, one at every [`NEXT`] bytes
+/// of each spelling. So of what is longer than both together no more than three bytes are left on
+/// each side.
+const PART: usize = 16;
+const NEXT: usize = 4;
+
+/// Each pattern is a spelling of a value, or of a part of it.
 pub(super) struct Patterns {
     text: Zeroizing<Box<[u8]>>,
     spans: Vec<Span>,
@@ -95,17 +101,36 @@ impl Builder {
         let trimmed = trim(value);
         self.add_spellings(trimmed, owner);
         each_part(trimmed, |part, alone| match alone {
-            Alone::AsItIs => self.add(part, owner),
+            Alone::AsItIs => self.add_spelling(part, 0, owner),
             Alone::Encoded => self.add_spellings(part, owner),
         });
     }
 
     fn add_spellings(&mut self, value: &[u8], owner: u32) {
+        let public = value.get(..public_start(value)).unwrap_or_default();
+        let secret = value.get(public.len()..).unwrap_or_default();
+        let has_parts = looks_random(secret);
+        let mut before: Vec<SecretBuffer> = Vec::new();
         for encoding in ALL {
-            let mut spelling = SecretBuffer::new();
-            encoding.write(value, &mut spelling);
-            spelling.expose(|spelling| self.add(spelling, owner));
+            let spelling = encoding.spell(value);
+            let is_new = |other: &SecretBuffer| {
+                other.expose(|other| spelling.expose(|spelling| spelling != other))
+            };
+            if !before.iter().all(is_new) {
+                continue;
+            }
+            let public = if has_parts { encoding.spell(public).len() } else { usize::MAX };
+            spelling.expose(|spelling| self.add_spelling(spelling, public, owner));
+            before.push(spelling);
         }
+    }
+
+    /// Adds a spelling, and parts of what stands behind its first `public` bytes.
+    fn add_spelling(&mut self, spelling: &[u8], public: usize, owner: u32) {
+        self.add(spelling, owner);
+        let secret = spelling.get(public..).unwrap_or_default();
+        let last = secret.len().checked_sub(PART).and_then(|start| secret.get(start..));
+        secret.windows(PART).step_by(NEXT).chain(last).for_each(|part| self.push(part, owner));
     }
 
     /// Adds a spelling, and what it looks like without gaps.

@@ -12,8 +12,8 @@ pub(super) struct Sieve {
 /// How much of the set is spent on each number: about one in 250 others passes.
 const BITS: usize = 32;
 
-/// A larger set would leave the cache; one in ten may pass instead.
-const MAX_WORDS: usize = 1 << 17;
+/// A larger set would leave the cache, which costs more than what passes by mistake.
+const MAX_WORDS: usize = 1 << 18;
 
 impl Sieve {
     /// Makes an empty set for `count` numbers.

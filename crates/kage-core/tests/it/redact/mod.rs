@@ -1,6 +1,7 @@
 //! The redactor: the corpus of what other tools let through, and a slow one that shares no code.
 
 mod corpus;
+mod idle;
 mod oracle;
 
 use kage_core::name::SecretName;
