@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 mod config;
 #[path = "../../../../fuzz/src/bin/manifest.rs"]
 mod manifest;
+#[path = "../../../../fuzz/src/bin/redact.rs"]
+pub(crate) mod redact;
 #[path = "../../../../fuzz/src/bin/scope.rs"]
 mod scope;
 #[path = "../../../../fuzz/src/bin/vault.rs"]
@@ -22,6 +24,7 @@ type Property = fn(&[u8]);
 const TARGETS: &[(&str, Property)] = &[
     ("config", config::check),
     ("manifest", manifest::check),
+    ("redact", redact::check),
     ("scope", scope::check),
     ("vault", vault::check),
 ];
