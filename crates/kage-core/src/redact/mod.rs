@@ -23,6 +23,7 @@
 //! two halves of a value on two streams; pictures. And whoever writes a stream and watches what is
 //! held back learns how a value begins: a stream is for those who may have its values.
 
+mod cover;
 mod encode;
 mod gaps;
 mod index;

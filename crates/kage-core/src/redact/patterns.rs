@@ -8,6 +8,9 @@ use super::parts::{Alone, each_part, looks_random, public_start, trim};
 use super::weak::{SHORTEST, weakness};
 use crate::secret::{SecretBuffer, SecretValue};
 
+/// A longer value is looked for as it is only. No environment holds one.
+const LONGEST: usize = 256 * 1024;
+
 /// A longer spelling is looked for in pieces of [`PIECE`] bytes. It bounds what is held back.
 const WHOLE: usize = 512;
 
@@ -31,15 +34,14 @@ pub(super) struct Patterns {
 /// Where a pattern is in the text.
 #[derive(Clone, Copy, Debug)]
 struct Span {
-    start: u32,
+    start: usize,
     length: u32,
     owner: u32,
 }
 
 impl Span {
     fn of(self, text: &[u8]) -> &[u8] {
-        let start = self.start as usize;
-        text.get(start..start + self.length as usize).unwrap_or_default()
+        text.get(self.start..self.start + self.length as usize).unwrap_or_default()
     }
 }
 
@@ -99,6 +101,9 @@ impl Builder {
         }
         self.add(value, owner);
         let trimmed = trim(value);
+        if trimmed.len() > LONGEST {
+            return self.add(trimmed, owner);
+        }
         self.add_spellings(trimmed, owner);
         each_part(trimmed, |part, alone| match alone {
             Alone::AsItIs => self.add_spelling(part, 0, owner),
@@ -156,7 +161,7 @@ impl Builder {
         if pattern.len() < SHORTEST {
             return;
         }
-        let start = u32::try_from(self.text.len()).expect("values are far smaller than that");
+        let start = self.text.len();
         let length = u32::try_from(pattern.len()).expect("patterns are short");
         self.text.extend(pattern);
         self.spans.push(Span { start, length, owner });

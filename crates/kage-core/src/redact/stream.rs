@@ -1,5 +1,6 @@
 //! One stream through the redactor: what is held back, and what is given out.
 
+use super::cover::Cover;
 use super::gaps::{self, Gap, Place};
 use super::index::Match;
 use super::view::Found;
@@ -40,14 +41,6 @@ pub struct Stream<'a> {
     marked: bool,
 }
 
-/// A run of bytes that belong to values.
-#[derive(Clone, Copy, Debug)]
-struct Run {
-    start: usize,
-    end: usize,
-    owner: usize,
-}
-
 impl<'a> Stream<'a> {
     pub(super) fn new(redactor: &'a Redactor, kind: Kind) -> Self {
         Self {
@@ -71,7 +64,7 @@ impl<'a> Stream<'a> {
             self.held.extend(block);
             let found = self.read();
             let cut = self.held.expose(|held| first_open(held, &found));
-            self.give(&found, cut, out);
+            self.marked = self.give(&found, cut, out);
             self.forget(&found, cut);
         }
     }
@@ -113,37 +106,39 @@ impl<'a> Stream<'a> {
         found
     }
 
-    /// Gives out the first `cut` bytes, but for those that were shown.
-    fn give(&self, found: &Found, cut: usize, out: &mut Vec<u8>) {
+    /// Gives out the first `cut` bytes, but for those that were shown, and returns whether the last of
+    /// them belongs to a run that has its mark.
+    fn give(&self, found: &Found, cut: usize, out: &mut Vec<u8>) -> bool {
+        let cover = Cover::of(found);
+        let mut at = self.shown;
+        let mut marked = cut == 0 && self.marked;
         self.held.expose(|held| {
-            let mut at = self.shown;
-            for run in runs(found).into_iter().filter(|run| run.start < cut) {
+            for run in cover.runs.iter().take_while(|run| run.start < cut) {
                 out.extend_from_slice(held.get(at..run.start.max(at)).unwrap_or_default());
                 if run.end > self.shown && !(run.start == 0 && self.marked) {
                     out.extend_from_slice(self.redactor.mark(run.owner));
                 }
-                controls(held, found, (run.start.max(at), run.end.min(cut)), out);
+                cover.controls(held, found, run.start.max(at)..run.end.min(cut), out);
                 at = run.end.clamp(at, cut.max(at));
+                marked = run.end >= cut;
             }
             out.extend_from_slice(held.get(at..cut).unwrap_or_default());
         });
+        marked
     }
 
     /// Lets go of the first `cut` bytes.
     fn forget(&mut self, found: &Found, cut: usize) {
-        if cut == 0 {
-            return;
-        }
-        let began = |matches: &[Match]| {
+        let rest = |matches: &[Match]| {
             let ends = matches.iter().filter(|one| one.start < cut).map(|one| one.end);
             ends.max().unwrap_or(0).saturating_sub(cut)
         };
-        let last = runs(found).into_iter().rfind(|run| run.start < cut);
-        self.marked = last.is_some_and(|run| run.end >= cut);
-        (self.exact, self.gapped) = (began(&found.exact), began(&found.gapped));
-        self.place = self.held.expose(|held| place_at(held, found, self.place, cut));
-        self.shown = self.shown.saturating_sub(cut);
-        self.held.drop_front(cut);
+        if cut > 0 {
+            (self.exact, self.gapped) = (rest(&found.exact), rest(&found.gapped));
+            self.place = self.held.expose(|held| place_at(held, found, self.place, cut));
+            self.shown = self.shown.saturating_sub(cut);
+            self.held.drop_front(cut);
+        }
     }
 }
 
@@ -172,31 +167,4 @@ fn place_at(held: &[u8], found: &Found, at_start: Place, cut: usize) -> Place {
         let before = if gap.start == 0 { at_start } else { Place::default() };
         gaps::behind(before, held.get(gap.start..cut).unwrap_or_default())
     })
-}
-
-/// Joins all occurrences to runs, in order. A run has the name of the longest occurrence that it
-/// begins with.
-fn runs(found: &Found) -> Vec<Run> {
-    let mut matches: Vec<_> = found.exact.iter().chain(&found.gapped).copied().collect();
-    matches.retain(|one| one.start < one.end);
-    matches.sort_unstable_by_key(|one| (one.start, usize::MAX - one.end, one.owner));
-    let mut runs: Vec<Run> = Vec::new();
-    for Match { start, end, owner } in matches {
-        match runs.last_mut() {
-            Some(run) if start <= run.end => run.end = run.end.max(end),
-            _ => runs.push(Run { start, end, owner }),
-        }
-    }
-    runs
-}
-
-/// Gives out the control sequences inside `from..to`, a stretch that is masked, but for those with
-/// bytes that a value has.
-fn controls(held: &[u8], found: &Found, (from, to): (usize, usize), out: &mut Vec<u8>) {
-    for gap in found.gaps.iter().filter(|gap| from <= gap.start && gap.end <= to) {
-        let of_value = |one: &Match| one.start < gap.end && gap.start < one.end;
-        if !found.exact.iter().any(of_value) {
-            gaps::controls(held.get(gap.start..gap.end).unwrap_or_default(), out);
-        }
-    }
 }
