@@ -99,15 +99,29 @@ pub(super) fn find(mut place: Place, bytes: &[u8], gaps: &mut Vec<Gap>) -> Place
                 continue;
             }
         }
-        if place.step(*byte) {
+        let rest = bytes.get(at..).unwrap_or_default();
+        let length = match place.inside {
+            Inside::Text if *byte == ESCAPE => control_length(rest),
+            _ => None,
+        };
+        let end = at + length.unwrap_or(1);
+        if length.is_some() || place.step(*byte) {
             match gaps.last_mut() {
-                Some(gap) if gap.end == at => gap.end = at + 1,
-                _ => gaps.push(Gap { start: at, end: at + 1 }),
+                Some(gap) if gap.end == at => gap.end = end,
+                _ => gaps.push(Gap { start: at, end }),
             }
         }
-        at += 1;
+        at = end;
     }
     place
+}
+
+/// Returns the length of the control sequence that `bytes` begin with, if all of it is there. These
+/// are by far the most, so they are not taken byte by byte.
+fn control_length(bytes: &[u8]) -> Option<usize> {
+    let rest = bytes.strip_prefix(b"\x1b[")?;
+    let parameters = rest.iter().position(|byte| !(0x20..=0x3f).contains(byte))?;
+    (0x40..=0x7e).contains(rest.get(parameters)?).then_some(parameters + 3)
 }
 
 /// Returns the place behind `bytes`.

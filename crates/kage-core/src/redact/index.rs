@@ -88,7 +88,7 @@ impl Index {
     pub(super) fn of(patterns: &Patterns) -> Self {
         let shape = Shape::for_shortest(patterns.iter().map(<[u8]>::len).min().unwrap_or(SHORTEST));
         let count = patterns.len() * shape.stride;
-        let buckets = (2 * count).next_power_of_two().max(2);
+        let buckets = (count / 2).next_power_of_two().max(2);
         let mut index = Self {
             shape,
             sieve: Sieve::for_count(count),
@@ -136,13 +136,31 @@ impl Index {
 
     /// Calls `found` with each occurrence of each pattern, once.
     pub(super) fn search(&self, patterns: &Patterns, text: &[u8], mut found: impl FnMut(Match)) {
+        let Shape { bytes, stride, .. } = self.shape;
         let mut at = 0;
-        while let Some(rest) = text.get(at..).filter(|rest| rest.len() >= self.shape.bytes) {
-            let gram = self.shape.gram(rest);
-            if self.sieve.may_have(gram) {
-                self.compare(patterns, text, at, gram, &mut found);
+        // Four at once: mostly none of them is known, which is one branch then.
+        while let Some(rest) = text.get(at..).filter(|rest| rest.len() >= 3 * stride + 8) {
+            let known = |number: usize| {
+                rest.get(number * stride..)
+                    .is_some_and(|rest| self.sieve.may_have(self.shape.gram(rest)))
+            };
+            if known(0) | known(1) | known(2) | known(3) {
+                for number in 0..4 {
+                    self.look(patterns, text, at + number * stride, &mut found);
+                }
             }
-            at += self.shape.stride;
+            at += 4 * stride;
+        }
+        while at + bytes <= text.len() {
+            self.look(patterns, text, at, &mut found);
+            at += stride;
+        }
+    }
+
+    fn look(&self, patterns: &Patterns, text: &[u8], at: usize, found: &mut impl FnMut(Match)) {
+        let gram = self.shape.gram(text.get(at..).unwrap_or_default());
+        if self.sieve.may_have(gram) {
+            self.compare(patterns, text, at, gram, found);
         }
     }
 

@@ -9,8 +9,8 @@ pub(super) struct Sieve {
     shift: u32,
 }
 
-/// How much of the set is spent on each number: about one in 250 others passes.
-const BITS: usize = 32;
+/// How much of the set is spent on each number: about one in fifty others passes.
+const BITS: usize = 16;
 
 /// A larger set would leave the cache, which costs more than what passes by mistake.
 const MAX_WORDS: usize = 1 << 18;
