@@ -23,7 +23,7 @@ use filter::{Ended, filter};
 
 /// Mask secrets in what passes through
 ///
-/// Copies standard input to standard output, with [kage:NAME] in the place of each value that is stored and
+/// Copies standard input to standard output, with `[kage:NAME]` in the place of each value that is stored and
 /// applies here: as it is, in Base64, hexadecimal, JSON, URLs, quoted for a shell, or broken over lines. All
 /// else passes byte for byte, and at once.
 #[derive(Debug, clap::Args)]
