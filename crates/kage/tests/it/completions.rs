@@ -140,6 +140,7 @@ fn what_can_stand_in_a_place_is_offered_with_what_it_is() {
     assert_snapshot!(ask(&world, &["kage"], "ex"), @"
     ------- stdout -------
     exec	Run a command with the secrets that apply here
+    export	Write secrets to a file for another machine, or show them all
     [exit code: 0]
     ");
     assert_snapshot!(ask(&world, &["kage", "delete"], ""), @"
