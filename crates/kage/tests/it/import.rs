@@ -2,7 +2,6 @@
 
 use std::fs::write;
 use std::os::unix::fs::PermissionsExt as _;
-use std::process::{Command, Stdio};
 
 use insta::assert_snapshot;
 
@@ -140,11 +139,7 @@ fn a_file_that_git_tracks_is_warned_of_and_what_its_repository_names_is_not_run(
     let hook = repository.join("hook");
     write(&hook, format!("#!/bin/sh\ntouch '{}'\n", ran.display())).unwrap();
     std::fs::set_permissions(&hook, std::fs::Permissions::from_mode(0o755)).unwrap();
-    let git = |words: &[&str]| {
-        let mut git = Command::new("git");
-        git.args(words).current_dir(&repository).env("HOME", world.home());
-        assert!(git.stdout(Stdio::null()).status().unwrap().success());
-    };
+    let git = |words: &[&str]| world.git(&repository, words);
     git(&["init", "-q"]);
     let tracked = || world.kage(["import", "api/.env", "--dry-run"]).err().contains("git tracks");
     assert!(!tracked());
