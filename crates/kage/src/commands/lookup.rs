@@ -1,5 +1,7 @@
 //! One name, looked up the way an agent here would get it; and what is said when it is not there.
 
+use std::collections::BTreeSet;
+
 use kage_core::config::{Answer, MANIFEST_PATH, ManifestError, Policy};
 use kage_core::name::{Key, Scope, SecretName};
 use kage_core::resolve::{self, Membership, Need, Place, State, Verdict};
@@ -104,6 +106,11 @@ pub(super) fn refuse_unknown(
         format!("there is no namespace `{label}`, in your configuration or among secrets");
     Err(Failure::new(Kind::Usage, message)
         .hints((known.len() > 0).then(|| format!("there are {}", listed(known)))))
+}
+
+/// Returns the names that the trusted manifest narrows its commands to, if it does.
+pub(super) fn listed_by_manifest(place: &Place) -> Option<BTreeSet<SecretName>> {
+    Some(place.trusted()?.inject.as_ref()?.iter().cloned().collect())
 }
 
 /// What a person can do about what does not count here, one line each.

@@ -98,15 +98,11 @@ fn wishes(cx: &Context, args: &Args, place: &Place) -> Result<Wishes, Failure> {
     };
     Ok(Wishes {
         only: (!args.only.is_empty()).then(|| names(&args.only)).transpose()?,
-        listed: listed_by_manifest(place),
+        listed: lookup::listed_by_manifest(place),
         keep: names(&args.keep_env)?,
         ambient: cx.ambient_names(),
         valid_at: (!args.allow_expired).then(Timestamp::now),
     })
-}
-
-fn listed_by_manifest(place: &Place) -> Option<BTreeSet<SecretName>> {
-    Some(place.trusted()?.inject.as_ref()?.iter().cloned().collect())
 }
 
 /// Refuses to start the command without what the trusted manifest requires, and says when the

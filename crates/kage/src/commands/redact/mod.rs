@@ -98,9 +98,7 @@ fn candidates(
     if cx.inside.is_none() {
         return Ok(found.into_iter().map(|found| found.entry.key).collect());
     }
-    let listed = place.trusted().and_then(|manifest| manifest.inject.as_ref());
-    let wishes =
-        Wishes { listed: listed.map(|names| names.iter().cloned().collect()), ..Wishes::default() };
+    let wishes = Wishes { listed: lookup::listed_by_manifest(place), ..Wishes::default() };
     Ok(Plan::new(&place.scopes, found, policy, &wishes).keys())
 }
 
