@@ -9,6 +9,7 @@ use clap_complete::engine::ArgValueCompleter;
 use kage_core::config::Policy;
 use kage_core::disk;
 use kage_core::name::{Key, Scope, SecretName};
+use kage_core::resolve::{Plan, Wishes};
 use kage_core::secret::SecretValue;
 use kage_core::store::vault::{self, Addressee, Packed};
 use kage_core::store::{Found, Purpose, Stores, Wanted};
@@ -170,11 +171,10 @@ fn winners(cx: &Context, args: &Args, policy: &Policy) -> Result<(Stores, Vec<Fo
     let scopes = named.or_else(|| place.as_ref().map(|place| place.scopes.clone()));
     let scopes = scopes.unwrap_or_default();
     let stores = cx.stores(policy, place.as_ref(), None)?;
-    let mut found = stores.list(Wanted::Scopes(&scopes))?;
-    let rank = |found: &Found| scopes.iter().position(|scope| *scope == found.entry.key.scope);
-    found.sort_by(|a, b| (&a.entry.key.name, rank(a)).cmp(&(&b.entry.key.name, rank(b))));
-    found.dedup_by(|later, first| later.entry.key.name == first.entry.key.name);
-    Ok((stores, found))
+    let found = stores.list(Wanted::Scopes(&scopes))?;
+    let plan = Plan::new(&scopes, found, policy, &Wishes::default());
+    // Also those that a command would not be given: the name is all that decides here.
+    Ok((stores, plan.choices.into_iter().map(|choice| choice.winner).collect()))
 }
 
 fn write(cx: &Context, args: &Args, bytes: &[u8]) -> Result<(), Failure> {
