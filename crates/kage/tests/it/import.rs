@@ -320,3 +320,17 @@ fn a_plain_export_is_read_back_by_import() {
     [exit code: 1]
     ");
 }
+
+#[test]
+fn a_plain_export_holds_the_value_that_wins_for_each_name() {
+    let mut world = World::with_vault();
+    world.repository("api");
+    world.set("API_KEY", "global", "s3cr3t-for-export-global");
+    world.set("API_KEY", "repo:~/api", "s3cr3t-for-export-repo");
+    world.set("OTHER", "global", "s3cr3t-for-export-other");
+    world.at("api");
+    let export = |scope: &[&str]| world.kage([&["export", "--i-know"], scope].concat()).out();
+    let (api, other) = ("API_KEY=s3cr3t-for-export", "OTHER=s3cr3t-for-export-other\n");
+    assert_eq!(export(&[]), format!("{api}-repo\n{other}"));
+    assert_eq!(export(&["-g"]), format!("{api}-global\n{other}"));
+}
