@@ -3,14 +3,12 @@
 mod plan;
 mod source;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use kage_core::config::Policy;
-use kage_core::name::{Key, Scope};
-use kage_core::secret::SecretValue;
+use kage_core::name::Key;
 use kage_core::store::vault::Packed;
-use kage_core::store::{Changes, Purpose, Stores, Wanted};
+use kage_core::store::{Changes, Purpose, Stores};
 use kage_core::{exec, inject};
 
 use self::plan::{Fate, Item, plan};
@@ -93,7 +91,7 @@ fn compare(
     replace: bool,
 ) -> Result<Vec<Item>, Failure> {
     let keys: Vec<Key> = secrets.iter().map(|packed| packed.key.clone()).collect();
-    let stored = existing(stores, &keys)?;
+    let stored = stores.read(&keys, Purpose::Read)?;
     let limits = exec::limits();
     Ok(plan(secrets, &stored, replace, |Packed { key: Key { name, .. }, value, .. }| {
         if policy.refuses(name).is_some() {
@@ -101,17 +99,6 @@ fn compare(
         }
         inject::check_value(name, value, limits).is_err().then_some(Fate::Unfit)
     }))
-}
-
-/// Reads the values of those of `keys` that are there.
-fn existing(stores: &Stores, keys: &[Key]) -> Result<BTreeMap<Key, SecretValue>, Failure> {
-    let mut scopes: Vec<Scope> = keys.iter().map(|key| key.scope.clone()).collect();
-    scopes.sort();
-    scopes.dedup();
-    let listed = stores.list(Wanted::Scopes(&scopes))?;
-    let there = listed.into_iter().map(|found| found.entry.key);
-    let there: Vec<Key> = there.filter(|key| keys.contains(key)).collect();
-    Ok(stores.read(&there, Purpose::Read)?)
 }
 
 fn show(cx: &Context, stores: &Stores, items: &[Item]) -> Result<(), Failure> {
